@@ -1,0 +1,60 @@
+# Every target makes what it needs. The two that matter: `make demo` and `make test`.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed
+export AIRFLOW_HOME ?= $(CURDIR)/$(VENV)/airflow
+export AIRFLOW__CORE__LOAD_EXAMPLES ?= False
+
+.PHONY: help venv demo test unit integration e2e lint format bench chaos constraints clean
+
+help: ## Show the targets
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
+
+venv: $(STAMP) ## Make .venv, in which the checkout is installed
+
+$(STAMP): pyproject.toml constraints.txt
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install -q --disable-pip-version-check uv
+	$(BIN)/uv pip install -q --compile-bytecode --python $(BIN)/python -c constraints.txt -e '.[amazon,google,kubernetes,celery]' --group test --group lint
+	touch $@
+
+demo: venv ## Take machines away from under a running task and see it finish (KEEP=1 leaves the UI running)
+	$(BIN)/python -m airflow_interruptible.testing.demo $(if $(KEEP),--keep)
+
+test: venv lint unit integration e2e ## Everything that must pass before a merge
+
+unit: venv ## Pure and fast
+	$(BIN)/python -m pytest tests/unit tests/golden tests/kubernetes_api_tests tests/test_*.py -q
+
+integration: venv ## With Airflow, without a stack
+	$(BIN)/python -m pytest tests/integration -q
+
+e2e: venv ## On a real stack, with real signals
+	$(BIN)/python -m pytest tests/e2e -q -m 'not slow'
+
+lint: venv ## Style, types and layers
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+format: venv ## Let ruff write
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+bench: venv ## Side by side with plain Airflow; writes benchmarks/README.md
+	$(BIN)/python -m benchmarks
+
+chaos: venv ## The slow proofs, and random kills at random moments of every process
+	$(BIN)/python -m pytest tests/e2e -q -m slow
+	$(BIN)/python -m benchmarks.chaos
+
+constraints: venv ## Resolve again what the tests run on
+	{ echo '# What the tests run on. Made by: make constraints'; echo 'celery<5.7' > $(VENV)/pins.txt; \
+	$(BIN)/uv pip compile -q --universal --python-version 3.10 --no-annotate --no-header --all-extras \
+		--group test --group lint -c $(VENV)/pins.txt pyproject.toml; } > constraints.new
+	mv constraints.new constraints.txt
+
+clean: ## Remove what make made
+	rm -rf $(VENV) build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

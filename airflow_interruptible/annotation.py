@@ -1,0 +1,191 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What an author wrote on a task, checked, with everything inherited filled in.
+
+Airflow's ``retries`` becomes U + S here and nowhere else, and keeps the author's number as ``user_retries``. A mapped
+task holds its arguments in ``partial_kwargs`` until a worker builds the operator from them, so both forms are prepared.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any
+
+from airflow_interruptible.compute import ComputeChoice
+from airflow_interruptible.core.budget import Budget
+from airflow_interruptible.core.precedence import Level, Resolution, checked, resolve
+from airflow_interruptible.exceptions import ConfigurationError
+from airflow_interruptible.settings import Settings, get_settings
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, MutableMapping
+
+    from airflow.sdk import DAG, TaskGroup
+
+ARGUMENTS = ("interruptible", "system_retries", "system_retry_delay", "compute", "on_interruption_callback")
+"""What a task accepts beyond its operator's own arguments."""
+
+
+@dataclass(frozen=True)
+class Annotation:
+    """What is annotated on one task.
+
+    :param interruptible: the task's own argument, None if it has none; see :func:`resolve_interruptible`.
+    :param budget: both budgets.
+    :param system_retry_delay: see :func:`airflow_interruptible.core.delay.system_delay`.
+    :param compute: what places the Airflow task.
+    :param own_compute: the task's own ``compute`` argument, None if it follows airflow.cfg.
+    :param on_interruption_callback: called when a notice or a signal announces an interruption.
+    """
+
+    interruptible: bool | None
+    budget: Budget
+    system_retry_delay: timedelta
+    compute: ComputeChoice
+    own_compute: ComputeChoice | None = None
+    on_interruption_callback: Callable[..., object] | None = None
+
+    @classmethod
+    def of(cls, arguments: Mapping[str, Any], user_retries: object, settings: Settings) -> Annotation:
+        """Check the arguments of a task.
+
+        :param arguments: those of :data:`ARGUMENTS` that the task has, inherited ones included.
+        :raises ConfigurationError: one has a value that cannot be meant.
+        :raises TypeError: ``interruptible`` is neither a bool nor None.
+        """
+        compute = arguments.get("compute")
+        choice = ComputeChoice(settings.compute, settings.compute_options).overridden_by(compute)
+        return cls(
+            interruptible=checked(arguments.get("interruptible"), Level.TASK),
+            budget=Budget(_whole("retries", user_retries), _system_retries(arguments.get("system_retries"), settings)),
+            system_retry_delay=_delay(arguments.get("system_retry_delay"), settings),
+            compute=choice,
+            own_compute=None if compute is None else choice,
+            on_interruption_callback=_callback(arguments.get("on_interruption_callback")),
+        )
+
+
+def _whole(name: str, value: object) -> int:
+    if value is None:
+        return 0
+    if isinstance(value, int) and not isinstance(value, bool) and value >= 0:
+        return value
+    raise ConfigurationError(
+        f"{name} must be an int >= 0, got {value!r}. Use 0 for a task that may not fail even once."
+    )
+
+
+def _system_retries(value: object, settings: Settings) -> int:
+    return settings.system_retries if value is None else _whole("system_retries", value)
+
+
+_LONGEST = timedelta(days=1)
+
+
+def _delay(given: object, settings: Settings) -> timedelta:
+    if given is None:
+        return settings.system_retry_delay
+    delay: object = given
+    if isinstance(given, int | float) and not isinstance(given, bool) and 0 <= given <= _LONGEST.total_seconds():
+        delay = timedelta(seconds=given)
+    if isinstance(delay, timedelta) and timedelta(0) <= delay <= _LONGEST:
+        return delay
+    raise ConfigurationError(
+        f"system_retry_delay must be a number of seconds or a timedelta, from 0 to a day, got {given!r}. "
+        "Use 0 to retry every system failure at once."
+    )
+
+
+def _callback(value: object) -> Callable[..., object] | None:
+    if value is None or callable(value):
+        return value
+    raise ConfigurationError(f"on_interruption_callback must be callable as callback(context, notice), got {value!r}.")
+
+
+def levels(own: bool | None, group: TaskGroup | None, dag: DAG | None) -> dict[Level, bool | None]:
+    """Return what each level of the Dag file says about ``interruptible``, and airflow.cfg.
+
+    :raises TypeError: a level says something that is neither a bool nor None.
+    """
+    in_group: bool | None = None
+    while group is not None and in_group is None:
+        in_group = checked(group.default_args.get("interruptible"), Level.TASK_GROUP)
+        group = group.parent_group
+    in_dag = dag.default_args.get("interruptible") if dag is not None else None
+    return {
+        Level.TASK: own,
+        Level.TASK_GROUP: in_group,
+        Level.DAG: checked(in_dag, Level.DAG),
+        Level.CONFIG: get_settings().default or None,
+    }
+
+
+def resolve_interruptible(task: Any, own: bool | None, conf: Mapping[str, Any] | None = None) -> Resolution:
+    """Return the setting that applies to ``task``.
+
+    :param task: an operator or a mapped operator.
+    :param own: the task's own argument.
+    :param conf: the run's conf, where the run is known.
+    :raises TypeError: a level says something that is neither a bool nor None.
+    """
+    values = levels(own, task.task_group, task.get_dag())
+    values[Level.RUN] = checked((conf or {}).get("interruptible"), Level.RUN)
+    return resolve(values, teardown=task.is_teardown)
+
+
+def inherited(name: str, group: TaskGroup | None, dag: DAG | None) -> Any:
+    """Return what ``default_args`` say about an argument, as Airflow merges them: the TaskGroup over the Dag."""
+    for source in (group, dag):
+        if source is not None and name in source.default_args:
+            return source.default_args[name]
+    return None
+
+
+def with_own_defaults(kwargs: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the arguments of a mapped task with ours from its own ``default_args``, which Airflow is about to drop."""
+    own = kwargs.get("default_args") or {}
+    return {**{name: own[name] for name in ARGUMENTS if name in own}, **kwargs}
+
+
+def prepare_mapped(
+    kwargs: MutableMapping[str, Any], group: TaskGroup | None, dag: DAG | None, wrap: Callable[[Any], Any]
+) -> Annotation:
+    """Write both budgets into the arguments of a mapped task, once.
+
+    Airflow creates the task instances of a mapped task from these arguments, long before a worker builds the operator.
+
+    :param wrap: puts our retry policy around the author's.
+    """
+    annotation = mapped_annotation(kwargs, group, dag)
+    kwargs["user_retries"] = annotation.budget.user_retries
+    kwargs["retries"] = annotation.budget.total_retries
+    kwargs["retry_policy"] = wrap(kwargs.get("retry_policy"))
+    return annotation
+
+
+def mapped_annotation(kwargs: Mapping[str, Any], group: TaskGroup | None, dag: DAG | None) -> Annotation:
+    """Read the annotation of a mapped task from its arguments."""
+    arguments = {name: kwargs.get(name, inherited(name, group, dag)) for name in ARGUMENTS}
+    arguments["interruptible"] = kwargs.get("interruptible")
+    user_retries = kwargs.get("user_retries", kwargs.get("retries"))
+    return Annotation.of(arguments, user_retries, get_settings())
+
+
+def annotation_of(task: Any) -> Annotation:
+    """Return the annotation of an operator of ours, or of a mapped task that expands to one.
+
+    :raises AttributeError: the task is not annotated.
+    """
+    if task.is_mapped:
+        return mapped_annotation(task.partial_kwargs, task.task_group, task.get_dag())
+    annotation: Annotation = task.annotation
+    return annotation
+
+
+def with_user_retries(task: Any, annotation: Annotation, user_retries: object) -> None:
+    """Give ``task`` another number of user retries, and Airflow the new sum."""
+    budget = Budget(_whole("retries", user_retries), annotation.budget.system_retries)
+    if task.is_mapped:
+        task.partial_kwargs.update(user_retries=budget.user_retries, retries=budget.total_retries)
+    else:
+        task.annotate(replace(annotation, budget=budget))

@@ -1,0 +1,143 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The attempts of a task instance as people see them: Airflow's tries, joined with the ledger and the rules.
+
+Airflow knows when a try ran and in which state it ended; the ledger knows on what and why; the rules know what it cost.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from airflow_interruptible.core.budget import Account
+from airflow_interruptible.core.cause import Cause, Charge
+from airflow_interruptible.core.history import Attempt, History
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+    from datetime import datetime
+
+    from airflow_interruptible.core.capacity import CapacityType
+    from airflow_interruptible.ledger import Ledger, Record
+    from airflow_interruptible.server.tries import TaskInstanceTries, Try
+
+_UNFINISHED = frozenset(
+    {None, "scheduled", "queued", "running", "restarting", "deferred", "up_for_reschedule", "awaiting_input"}
+)
+_SUCCEEDED = frozenset({"success", "skipped"})
+
+
+@dataclass(frozen=True)
+class AttemptView:
+    """One attempt. ``charge`` is None while it runs; what is left of the budgets is counted after it."""
+
+    attempt: int
+    state: str | None
+    capacity: CapacityType | None
+    cause: Cause | None
+    charge: Charge | None
+    reason: str | None
+    start: datetime | None
+    end: datetime | None
+    user_retries_left: int | None
+    system_retries_left: int | None
+    host: str | None = None
+    where: Mapping[str, Any] = field(default_factory=dict)
+    rule: str | None = None
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the attempt as the command line and the API print it."""
+        return {
+            "attempt": self.attempt,
+            "state": self.state,
+            "capacity": self.capacity and self.capacity.value,
+            "cause": self.cause and self.cause.value,
+            "charge": self.charge and self.charge.value,
+            "reason": self.reason,
+            "start": self.start and self.start.isoformat(),
+            "end": self.end and self.end.isoformat(),
+            "user_retries_left": self.user_retries_left,
+            "system_retries_left": self.system_retries_left,
+            "host": self.host,
+            "where": dict(self.where),
+            "rule": self.rule,
+        }
+
+
+def view(known: TaskInstanceTries) -> list[AttemptView]:
+    """Return the attempts of a task instance, oldest first."""
+    marker = next((row.marker for row in reversed(known.tries) if row.marker), None)
+    if marker is None:
+        return [_plain(row) for row in known.tries]
+    last = max((row.number for row in known.tries), default=0)
+    ledger = known.ledger.at(max(last, 1), known.max_tries, marker.budget)
+    rows = {row.number: row for row in known.tries}
+    views: list[AttemptView] = []
+    for base, until in _generations(ledger, last):
+        views += _generation(rows, ledger, History(marker.resolved(known.conf), Account(marker.budget), base), until)
+    return views
+
+
+def _generations(ledger: Ledger, last: int) -> Iterator[tuple[int, int]]:
+    yield from zip(ledger.bases, (*ledger.bases[1:], last), strict=True)
+
+
+def _generation(rows: Mapping[int, Try], ledger: Ledger, history: History, until: int) -> Iterator[AttemptView]:
+    for number in range(history.base + 1, until + 1):
+        row, record = rows.get(number), ledger.records.get(number)
+        ended = _ended(history, row, record, last=number == until)
+        if ended is not None:
+            history = ended
+        yield _one(number, row, record, history, ended.attempts[-1] if ended is not None else None)
+
+
+def _ended(history: History, row: Try | None, record: Record | None, *, last: bool) -> History | None:
+    """Return the history after this attempt, None if it has not failed, or if a person ended it."""
+    state = row.state if row else None
+    judged = record is not None and record.charge is not None
+    if state in _SUCCEEDED or (record is not None and record.charge is Charge.NONE):
+        return None
+    if row is not None and last and not judged and (state in _UNFINISHED or _by_a_person(history, state)):
+        return None
+    return history.after(record.trace if record else None)
+
+
+def _by_a_person(history: History, state: str | None) -> bool:
+    """A silent failure is retried as long as ``retries`` lasts, so any other silent end was somebody's decision."""
+    tries_left = history.account.budget.total_retries - len(history.attempts)
+    return state != "failed" or tries_left > 0
+
+
+def _one(number: int, row: Try | None, record: Record | None, history: History, ended: Attempt | None) -> AttemptView:
+    state = row.state if row else "failed"
+    cause, charge = (ended.cause, ended.charge) if ended else _unfailed(state, record)
+    recorded = record.capacity if record else None
+    marked = row.marker.capacity if row and row.marker else None
+    return AttemptView(
+        attempt=number,
+        state=state,
+        capacity=ended.capacity if ended else recorded or marked,
+        cause=cause,
+        charge=charge,
+        reason=record.reason if record else None,
+        start=row.start if row else None,
+        end=row.end if row else None,
+        user_retries_left=history.account.user_retries_left,
+        system_retries_left=history.account.system_retries_left,
+        host=row.hostname if row else None,
+        rule=record.rule if record else None,
+        where=record.where if record else {},
+    )
+
+
+def _unfailed(state: str | None, record: Record | None) -> tuple[Cause | None, Charge | None]:
+    if state in _SUCCEEDED:
+        return None, Charge.NONE
+    if record is not None and record.charge is Charge.NONE:
+        return record.cause, Charge.NONE
+    return (None, None) if state in _UNFINISHED else (Cause.USER_ACTION, Charge.NONE)
+
+
+def _plain(row: Try) -> AttemptView:
+    """Return a try of a task that is not annotated."""
+    return AttemptView(row.number, row.state, None, None, None, None, row.start, row.end, None, None, row.hostname)

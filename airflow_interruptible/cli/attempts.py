@@ -1,0 +1,85 @@
+# SPDX-License-Identifier: Apache-2.0
+"""``airflow interruptible attempts``: what each attempt of a task instance ran on, why it ended, what it cost."""
+
+from __future__ import annotations
+
+import json
+import sys
+from typing import TYPE_CHECKING, Any
+
+from airflow_interruptible.attempts import AttemptView, view
+from airflow_interruptible.exceptions import LedgerError
+from airflow_interruptible.server import tries
+
+if TYPE_CHECKING:
+    import argparse
+
+_COLUMNS = ("attempt", "state", "capacity", "cause", "charge", "start", "seconds", "left", "host")
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the command's arguments."""
+    parser.add_argument("dag_id")
+    parser.add_argument("run_id")
+    parser.add_argument("task_id")
+    parser.add_argument("--map-index", type=int, default=-1, metavar="N", help="the index of a mapped task instance")
+    parser.add_argument("--output", choices=("table", "json"), default="table", help="default: table")
+
+
+def run(args: argparse.Namespace) -> None:
+    """Print the attempts, oldest first."""
+    try:
+        views = read((args.dag_id, args.task_id, args.run_id, args.map_index))
+    except (ValueError, LedgerError) as error:
+        sys.exit(str(error))
+    if args.output == "json":
+        print(json.dumps([attempt.to_json() for attempt in views], indent=2))
+    else:
+        print(table(views))
+
+
+def read(key: tuple[str, str, str, int]) -> list[AttemptView]:
+    """Return the attempts of a task instance: Dag id, task id, run id, map index.
+
+    :raises ValueError: there is no such task instance.
+    :raises LedgerError: its history cannot be read.
+    """
+    from airflow.utils.session import create_session
+
+    with create_session() as session:
+        known = tries.read(session, key)
+        if known is None:
+            dag_id, task_id, run_id, map_index = key
+            mapped = f", map index {map_index}" if map_index >= 0 else ""
+            raise ValueError(
+                f"There is no task instance {dag_id}.{task_id} in run {run_id!r}{mapped}. "
+                "See: airflow tasks states-for-dag-run"
+            )
+        return view(known)
+
+
+def table(views: list[AttemptView]) -> str:
+    """Return the attempts as a plain table, with the reasons below it."""
+    from tabulate import tabulate
+
+    rows = [_row(attempt) for attempt in views]
+    reasons = [f"{attempt.attempt:>3}  {attempt.reason}" for attempt in views if attempt.reason]
+    return "\n".join([tabulate(rows, headers=_COLUMNS), "", *reasons]).rstrip()
+
+
+def _row(attempt: AttemptView) -> tuple[Any, ...]:
+    values = attempt.to_json()
+    seconds = (attempt.end - attempt.start).total_seconds() if attempt.start and attempt.end else None
+    start = attempt.start.strftime("%H:%M:%S") if attempt.start else None
+    left = (
+        f"{attempt.user_retries_left} user, {attempt.system_retries_left} system"
+        if attempt.user_retries_left is not None
+        else None
+    )
+    return (
+        *(values[name] or "-" for name in ("attempt", "state", "capacity", "cause", "charge")),
+        start or "-",
+        "-" if seconds is None else f"{seconds:.1f}",
+        left or "-",
+        attempt.host or "-",
+    )

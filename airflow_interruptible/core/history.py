@@ -1,0 +1,101 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What happened so far, as a value: the attempts since the last clear, each with its capacity, cause and charge.
+
+The scheduler, the API server, the workers and the command line all build their history with :func:`replay`, from
+whatever records survived. A gap in the records is an answer too: see :mod:`airflow_interruptible.core.ending`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from airflow_interruptible.core.budget import Account, Budget
+from airflow_interruptible.core.cause import Cause, Charge
+from airflow_interruptible.core.ending import Ending
+from airflow_interruptible.core.placement import Placement, choose_capacity
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from airflow_interruptible.core.capacity import CapacityType
+
+
+@dataclass(frozen=True)
+class Trace:
+    """What one attempt left behind.
+
+    :param capacity: what it is known to have run on; None if it was never said, then the rule says it.
+    :param cause: why it ended; None if it never said.
+    :param started: whether the task's own process was seen to run.
+    """
+
+    capacity: CapacityType | None = None
+    cause: Cause | None = None
+    started: bool = True
+
+
+@dataclass(frozen=True)
+class Attempt:
+    """One finished attempt. ``presumed`` is the ending concluded from silence, None where the attempt reported."""
+
+    number: int
+    capacity: CapacityType
+    cause: Cause
+    charge: Charge
+    presumed: Ending | None = None
+
+
+@dataclass(frozen=True)
+class History:
+    """The finished attempts since the last clear, and what they leave for the next.
+
+    :param interruptible: the setting that applies.
+    :param base: the number of the last attempt before the clear, 0 if there was none; only later attempts count.
+    """
+
+    interruptible: bool
+    account: Account
+    base: int = 0
+    attempts: tuple[Attempt, ...] = ()
+
+    @property
+    def next_placement(self) -> Placement:
+        """Where the next attempt belongs."""
+        return choose_capacity(self.interruptible, self.account)
+
+    @property
+    def next_number(self) -> int:
+        """The number of the next attempt, which is Airflow's try number."""
+        return self.base + len(self.attempts) + 1
+
+    @property
+    def user_attempt(self) -> int:
+        """Which of the author's ``retries + 1`` attempts the next one is, counted from 1."""
+        return self.account.user_failures + 1
+
+    def after(self, trace: Trace | None) -> History:
+        """Return the history with one more finished attempt; None if the attempt left no trace at all."""
+        capacity = (trace and trace.capacity) or self.next_placement.capacity
+        cause, presumed = _cause(trace, capacity)
+        attempt = Attempt(self.next_number, capacity, cause, self.account.charge_for(cause), presumed)
+        return History(self.interruptible, self.account.after(cause), self.base, (*self.attempts, attempt))
+
+
+def _cause(trace: Trace | None, capacity: CapacityType) -> tuple[Cause, Ending | None]:
+    if trace is not None and trace.cause is not None:
+        return trace.cause, None
+    presumed = Ending.VANISHED if trace is not None and trace.started else Ending.NEVER_STARTED
+    return presumed.cause_on(capacity) or Cause.UNKNOWN, presumed
+
+
+def replay(budget: Budget, interruptible: bool, traces: Mapping[int, Trace], *, base: int = 0, before: int) -> History:
+    """Build the history of the attempts ``base + 1`` up to, but not including, ``before``.
+
+    :param traces: what is known, by attempt number; attempts outside the range are ignored.
+    :param before: the number of the attempt that is about to start, or is running.
+    """
+    history = History(interruptible, Account(budget), base)
+    for number in range(base + 1, before):
+        history = history.after(traces.get(number))
+    return history

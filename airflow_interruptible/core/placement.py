@@ -1,0 +1,47 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Which capacity the next attempt gets, and why.
+
+>>> from airflow_interruptible.core.budget import Account, Budget
+>>> choose_capacity(True, Account(Budget(user_retries=0, system_retries=3))).capacity.value
+'on-demand'
+>>> choose_capacity(True, Account(Budget(user_retries=2, system_retries=3))).capacity.value
+'spot'
+>>> choose_capacity(True, Account(Budget(user_retries=2, system_retries=3), user_failures=2)).why
+'this is the last user attempt'
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from airflow_interruptible.core.capacity import CapacityType
+from airflow_interruptible.core.cause import Cause
+
+if TYPE_CHECKING:
+    from airflow_interruptible.core.budget import Account
+
+
+@dataclass(frozen=True)
+class Placement:
+    """The capacity chosen for an attempt, and the reason, as a clause that can follow "since"."""
+
+    capacity: CapacityType
+    why: str
+
+
+def choose_capacity(interruptible: bool, account: Account) -> Placement:
+    """Choose the capacity of the attempt that comes after those in ``account``.
+
+    There is no way to opt out of the on-demand last attempt: a task that could lose its last attempt to a
+    reclaim would be less reliable than the same task without us.
+    """
+    if not interruptible:
+        return Placement(CapacityType.ON_DEMAND, "the task is not interruptible")
+    if account.on_last_user_attempt:
+        return Placement(CapacityType.ON_DEMAND, "this is the last user attempt")
+    if account.nothing_left_to_forgive:
+        return Placement(CapacityType.ON_DEMAND, "no system retries are left")
+    if account.last is Cause.NO_CAPACITY:
+        return Placement(CapacityType.ON_DEMAND, "the last attempt found no spot capacity")
+    return Placement(CapacityType.SPOT, "the task is interruptible")

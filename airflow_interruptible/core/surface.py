@@ -1,0 +1,90 @@
+# SPDX-License-Identifier: Apache-2.0
+"""How one vendor's payloads are spelled: data for the reader, beside the rules that use its fields.
+
+A surface says where facts lie, never what they mean. Nothing here runs, except that names are normalised once.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from airflow_interruptible.core.evidence import field_key
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from airflow_interruptible.core.capacity import CapacityType
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """A documented string that carries facts.
+
+    Named groups of the pattern become fields; ``__`` in a group's name is a dot. The group ``embedded`` holds JSON
+    or a Python ``repr``, whose fields are read as if they had come alone.
+
+    :param pattern: must match the whole string.
+    :param service: the service that the facts are about, where it is not the one that reported them.
+    """
+
+    pattern: re.Pattern[str]
+    service: str = ""
+
+
+def reading(pattern: str, service: str = "") -> Reading:
+    """A :class:`Reading`. Case matters here, as it is often all that tells a code from a word."""
+    return Reading(re.compile(pattern, re.DOTALL), service)
+
+
+@dataclass(frozen=True, slots=True)
+class Naming:
+    """A field that names the machine which the payload is about.
+
+    :param kind: which kind of machine; only names of one kind are compared.
+    :param name: the field.
+    :param where: another field and the value it must have for this one to count; ``None`` is always.
+    """
+
+    kind: str
+    name: str
+    where: tuple[str, str] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Surface:
+    """How the payloads of some services are spelled. Field names as the vendor writes them.
+
+    :param services: canonical service names to their other spellings.
+    :param envelopes: names of objects or lists that only wrap: ``detail``, ``tasks``. They vanish from field names.
+    :param aliases: other spellings of a field, after the envelopes are gone.
+    :param strings: payload surface to the field that a bare string there is the value of; ``*`` for any other.
+    :param readings: documented strings that carry facts.
+    :param read: fields whose strings are put through ``readings`` too.
+    :param history: lists of which only the last item says how it ended.
+    :param addressed: a list of which only the items that name one of our machines count, and an item's naming field.
+    :param machines: fields that name the machine the payload is about.
+    :param capacity: field to value to capacity: what a payload itself says the attempt ran on.
+    :param success: fields and values which say that the attempt had succeeded.
+    """
+
+    services: Mapping[str, tuple[str, ...]]
+    envelopes: tuple[str, ...] = ()
+    aliases: Mapping[str, str] = field(default_factory=dict)
+    strings: Mapping[str, str] = field(default_factory=dict)
+    readings: tuple[Reading, ...] = ()
+    read: tuple[str, ...] = ()
+    history: tuple[str, ...] = ()
+    addressed: tuple[str, str] | None = None
+    machines: tuple[Naming, ...] = ()
+    capacity: Mapping[str, Mapping[str, CapacityType]] = field(default_factory=dict)
+    success: Mapping[str, str] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        for name in ("envelopes", "read", "history"):
+            object.__setattr__(self, name, tuple(map(field_key, getattr(self, name))))
+        object.__setattr__(self, "aliases", {field_key(old): field_key(new) for old, new in self.aliases.items()})
+        object.__setattr__(self, "strings", {place.casefold(): name for place, name in self.strings.items()})
+        if self.addressed is not None:
+            object.__setattr__(self, "addressed", tuple(map(field_key, self.addressed)))

@@ -1,0 +1,107 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What Airflow's provider manager is told about this package.
+
+The keys are those of Airflow's ``provider_info.schema.json``; ``task-decorators`` is read with ``class-name``, whatever
+that schema says (``airflow/providers_manager.py``, ``_discover_taskflow_decorators``).
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from airflow_interruptible.settings import DEFAULTS, SECTION
+
+_ADDED = "0.1.0"
+
+
+def _literal(text: str) -> str:
+    """Escape braces: Airflow passes every default through ``str.format`` while it starts."""
+    return text.replace("{", "{{").replace("}", "}}")
+
+
+def _option(key: str, kind: str, description: str, example: str | None = None) -> dict[str, Any]:
+    return {
+        "description": description,
+        "version_added": _ADDED,
+        "type": kind,
+        "example": example,
+        "default": _literal(DEFAULTS[key]),
+    }
+
+
+def _options() -> dict[str, Any]:
+    return {
+        "default": _option(
+            "default", "boolean", "Whether tasks are interruptible where neither they nor their Dag say so."
+        ),
+        "system_retries": _option(
+            "system_retries",
+            "integer",
+            "How many interruptions and other system failures a task is forgiven.",
+        ),
+        "system_retry_delay": _option(
+            "system_retry_delay",
+            "float",
+            "The longest wait, in seconds, after the second system failure in a row. Doubled for each "
+            "further one, at most 5 minutes, with full jitter; the first of a row is retried at once.",
+        ),
+        "compute": _option(
+            "compute",
+            "string",
+            "What places the Airflow task itself: none, queue, executor, kubernetes, karpenter, eks, gke, aks.",
+            "queue",
+        ),
+        "compute_options": _option(
+            "compute_options",
+            "string",
+            "What the compute needs, as JSON: the two queues, the two executors, what pods ask of nodes.",
+            '{"spot": "spot-workers", "on_demand": "default"}',
+        ),
+        "notices": _option(
+            "notices",
+            "boolean",
+            "Whether a running task listens to the metadata service of its cloud (EC2, GCE, Azure) for the "
+            "notice that its machine will be reclaimed.",
+        ),
+        "session_events": _option(
+            "session_events",
+            "boolean",
+            "Whether the scheduler and the API server place attempts by watching their database sessions. "
+            "Turn it off if you use one of airflow_interruptible.executors instead.",
+        ),
+        "checkpoint_path": _option(
+            "checkpoint_path",
+            "string",
+            "Where the files of checkpoints go: a URL that ObjectStoragePath understands, or an absolute "
+            "path. It must be storage that all workers share if files are to survive a lost machine. "
+            "Empty: a directory below AIRFLOW_HOME.",
+            "s3://aws_default@bucket/checkpoints",
+        ),
+    }
+
+
+def get_provider_info() -> dict[str, Any]:
+    """Return the provider's metadata."""
+    return {
+        "package-name": "airflow-interruptible",
+        "name": "Interruptible",
+        "description": "Interruptible tasks: run on spot capacity, forgive interruptions, finish on demand.",
+        "task-decorators": [
+            {
+                "name": "interruptible",
+                "class-name": "airflow_interruptible.decorators.interruptible.interruptible_task",
+            }
+        ],
+        "executors": [
+            "airflow_interruptible.executors.local.InterruptibleLocalExecutor",
+            "airflow_interruptible.executors.celery.InterruptibleCeleryExecutor",
+            "airflow_interruptible.executors.kubernetes.InterruptibleKubernetesExecutor",
+        ],
+        "cli": ["airflow_interruptible.cli.get_cli_commands"],
+        "config": {
+            SECTION: {
+                "description": "Interruptible tasks: what spot and on-demand mean on this deployment.",
+                "options": _options(),
+            }
+        },
+    }

@@ -1,0 +1,107 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What the server must know about a task instance, carried in the one column that every executor leaves alone.
+
+Neither the API server nor the scheduler sees the author's Dag file, only database rows. A row of ours holds a marker
+under the key ``interruptible`` of ``executor_config``, which Airflow's REST API shows for every try. Local, Celery,
+Edge and Kubernetes executors ignore keys they do not know; Amazon's merge them into calls of boto3, which refuses
+them, so a task bound for one of those gets no marker (``_run_task_kwargs`` in ``ecs_executor.py`` and
+``batch_executor.py``).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import Any
+
+from airflow_interruptible.core.budget import Budget
+from airflow_interruptible.core.capacity import CapacityType
+from airflow_interruptible.core.precedence import Level, checked, resolve
+
+KEY = "interruptible"
+
+_REFUSING_EXECUTORS = frozenset({"AwsEcsExecutor", "AwsBatchExecutor"})
+
+
+def tolerated_by(executor: str | None) -> bool:
+    """Whether ``executor`` leaves unknown keys of ``executor_config`` alone.
+
+    :param executor: a class name or its dotted path; None is the first of ``[core] executor``.
+    """
+    return (executor or _default_executor()).rpartition(".")[2] not in _REFUSING_EXECUTORS
+
+
+def _default_executor() -> str:
+    from airflow.configuration import conf
+
+    first = str(conf.get("core", "executor", fallback="LocalExecutor")).split(",")[0]
+    return first.rpartition(":")[2].strip()
+
+
+def without_marker(executor_config: Mapping[str, Any]) -> dict[str, Any]:
+    """Return ``executor_config`` as its author wrote it."""
+    return {key: value for key, value in executor_config.items() if key != KEY}
+
+
+@dataclass(frozen=True)
+class Marker:
+    """What the server must know.
+
+    :param interruptible: the setting as the Dag file resolved it; a run's conf may overrule it.
+    :param capacity: what the attempt of this row runs on.
+    :param teardown: the task is a teardown, to which a run's conf says nothing.
+    :param system_retry_delay: see :func:`airflow_interruptible.core.delay.system_delay`.
+    :param compute: the task's own ``compute`` argument as a mapping, None for the one in airflow.cfg.
+    """
+
+    interruptible: bool
+    budget: Budget
+    capacity: CapacityType
+    system_retry_delay: timedelta
+    compute: Mapping[str, Any] | None = field(default=None)
+    teardown: bool = False
+
+    def resolved(self, conf: Mapping[str, Any]) -> bool:
+        """Return the setting that applies in a run with that ``conf``.
+
+        A conf that cannot be meant counts as False: the worker refuses to run it, so no spot machine need be found.
+        """
+        try:
+            said = checked(conf.get("interruptible"), Level.RUN)
+        except TypeError:
+            said = False
+        return resolve({Level.RUN: said, Level.TASK: self.interruptible}, teardown=self.teardown).interruptible
+
+    def to_config(self, executor_config: Mapping[str, Any]) -> dict[str, Any]:
+        """Return ``executor_config`` with this marker in it."""
+        value: dict[str, Any] = {
+            "interruptible": self.interruptible,
+            "capacity": self.capacity.value,
+            "user_retries": self.budget.user_retries,
+            "system_retries": self.budget.system_retries,
+            "system_retry_delay": self.system_retry_delay.total_seconds(),
+        }
+        if self.teardown:
+            value["teardown"] = True
+        if self.compute is not None:
+            value["compute"] = dict(self.compute)
+        return {**executor_config, KEY: value}
+
+    @classmethod
+    def from_config(cls, executor_config: object) -> Marker | None:
+        """Return the marker in ``executor_config``, None if there is none or it is not one of ours."""
+        value = executor_config.get(KEY) if isinstance(executor_config, Mapping) else None
+        if not isinstance(value, Mapping):
+            return None
+        try:
+            return cls(
+                interruptible=value["interruptible"] is True,
+                budget=Budget(value["user_retries"], value["system_retries"]),
+                capacity=CapacityType(value["capacity"]),
+                system_retry_delay=timedelta(seconds=value["system_retry_delay"]),
+                compute=value.get("compute"),
+                teardown=value.get("teardown") is True,
+            )
+        except (KeyError, TypeError, ValueError, OverflowError):
+            return None

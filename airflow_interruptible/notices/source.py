@@ -1,0 +1,65 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What every source of notices can do, and the loop that most of them are.
+
+Decides how often a service is asked and how we yield when it fails. Must not know any vendor. The surprising fact: the
+tasks of one machine share its metadata service, and start together, so the loop spreads them out (Azure rejects more
+than 5 requests a second for each VM:
+https://learn.microsoft.com/azure/virtual-machines/instance-metadata-service#rate-limiting).
+"""
+
+from __future__ import annotations
+
+import logging
+import random
+from typing import TYPE_CHECKING, Protocol
+
+from airflow_interruptible.notices.http import NoAnswer
+
+if TYPE_CHECKING:
+    import threading
+    from collections.abc import Callable
+
+    from airflow_interruptible.notices.notice import Notice
+
+log = logging.getLogger(__name__)
+
+JITTER = 0.1
+"""Each pause varies by this share of itself."""
+
+MAX_BACKOFF_DOUBLINGS = 2
+"""A failing service is asked up to 4 times less often, no less: the notice may be as short as 30 s."""
+
+
+class Source(Protocol):
+    """One metadata service. Used by one thread, except for ``cancel``. Good for one watch."""
+
+    @property
+    def provider(self) -> str:
+        """``ec2``, ``gce`` or ``azure``."""
+
+    def probe(self) -> bool:
+        """Whether the service is here and says that this machine can be reclaimed. May raise NoAnswer."""
+
+    def wait(self, stop: threading.Event) -> Notice | None:
+        """Return the first notice; None once ``stop`` is set."""
+
+    def cancel(self) -> None:
+        """Cut the request in flight and begin no other. Safe from any thread; never raises."""
+
+
+def poll(check: Callable[[], Notice | None], stop: threading.Event, interval: float) -> Notice | None:
+    """Call ``check`` about every ``interval`` seconds until it returns a notice or ``stop`` is set."""
+    failures = 0
+    while not stop.is_set():
+        try:
+            notice = check()
+        except NoAnswer as error:
+            failures += 1
+            log.debug("No answer about notices, asking again: %s", error)
+        else:
+            failures = 0
+            if notice is not None:
+                return notice
+        pause = interval * 2 ** min(failures, MAX_BACKOFF_DOUBLINGS)
+        stop.wait(pause * random.uniform(1 - JITTER, 1 + JITTER))
+    return None

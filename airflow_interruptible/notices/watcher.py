@@ -1,0 +1,167 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Watches the metadata services from the task process and tells of the first notice, once.
+
+Decides who is listened to, and that nothing here can hurt a task: all work, the probing too, is done in daemon threads;
+where no service answers they end within about two seconds and leave one debug line each. Must not know Airflow
+or what a notice means. The surprising fact: threads do not survive a fork but sockets do, so a stop() in a forked child
+would cut the parent's connection; it does nothing there.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import threading
+import time
+from collections import deque
+from typing import TYPE_CHECKING
+
+from airflow_interruptible.notices.azure import AzureSource
+from airflow_interruptible.notices.ec2 import Ec2Source
+from airflow_interruptible.notices.gce import GceSource
+from airflow_interruptible.notices.http import Failure, NoAnswer
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+    from typing_extensions import Self
+
+    from airflow_interruptible.notices.notice import Notice
+    from airflow_interruptible.notices.source import Source
+
+log = logging.getLogger(__name__)
+
+PROBES = 3
+"""How often a service that is there but ailing is probed. One that is not there is probed once."""
+
+PROBE_PAUSE_SECONDS = 1.0
+
+
+def default_sources(environ: Mapping[str, str] | None = None) -> tuple[Source, ...]:
+    """Return the services of EC2, GCE and Azure, as the environment (default: ``os.environ``) points to them.
+
+    Never raises: an endpoint that is no URL is left out with a warning.
+    """
+    env = os.environ if environ is None else environ
+    sources: list[Source] = []
+    for source_type in (Ec2Source, GceSource, AzureSource):
+        try:
+            source = source_type.from_env(env)
+        except ValueError as error:
+            log.warning(
+                "No interruption notices from %s: its endpoint variable is wrong: %s", source_type.provider, error
+            )
+            continue
+        if source is not None:
+            sources.append(source)
+    return tuple(sources)
+
+
+class Watcher:
+    """Calls ``on_notice`` with the first notice of any source, in a watcher thread, at most once.
+
+    One watcher serves one attempt, and must be started in the process that runs it. Nothing it does raises. What
+    ``on_notice`` raises is logged; while it runs the notice counts as delivered, and :meth:`stop` does not wait for it.
+    """
+
+    def __init__(self, sources: Sequence[Source], on_notice: Callable[[Notice], None]) -> None:
+        self._sources = tuple(sources)
+        self._on_notice = on_notice
+        self._stop = threading.Event()
+        # One ticket: whoever takes it first, a notice or stop(), has decided. Lock-free, for signal handlers.
+        self._ticket = deque([True])
+        self._threads: list[threading.Thread] = []
+        self._pid: int | None = None
+
+    def start(self) -> None:
+        """Begin to watch, in the background; returns at once. Does nothing a second time, or after :meth:`stop`."""
+        if self._pid is not None or not self._ticket:
+            return
+        self._pid = os.getpid()
+        for source in self._sources:
+            name = f"interruptible-notices-{source.provider}"
+            thread = threading.Thread(target=self._watch, args=(source,), name=name, daemon=True)
+            try:
+                thread.start()
+            except RuntimeError as error:
+                log.warning("No interruption notices from %s: %s", source.provider, error)
+                continue
+            self._threads.append(thread)
+
+    def stop(self) -> None:
+        """End the watch at once, without waiting for the threads. From here on ``on_notice`` does not begin.
+
+        Safe from any thread, from a signal handler of the main thread, and more than once.
+        """
+        self._take_ticket()
+        self._end()
+
+    def join(self, timeout: float) -> bool:
+        """Wait up to ``timeout`` seconds for the threads to end; return whether they have."""
+        deadline = time.monotonic() + timeout
+        others = [thread for thread in self._threads if thread is not threading.current_thread()]
+        for thread in others:
+            thread.join(max(0.0, deadline - time.monotonic()))
+        return not any(thread.is_alive() for thread in others)
+
+    @property
+    def active(self) -> bool:
+        """Whether any source is still watched or probed."""
+        return any(thread.is_alive() for thread in self._threads)
+
+    def __enter__(self) -> Self:
+        self.start()
+        return self
+
+    def __exit__(self, *exc_info: object) -> None:
+        self.stop()
+
+    def _watch(self, source: Source) -> None:
+        try:
+            notice = source.wait(self._stop) if self._can_be_reclaimed(source) else None
+        except Exception as error:  # noqa: BLE001 - a fault of ours must never reach the task
+            # Only the type: a text or a traceback could show what was read.
+            log.warning("No more interruption notices from %s: %s", source.provider, type(error).__name__)
+            return
+        if notice is not None and self._take_ticket():
+            self._deliver(notice)
+
+    def _can_be_reclaimed(self, source: Source) -> bool:
+        """Probe, again only if the service is there but ailing: at boot and in maintenance it may be."""
+        for attempt in range(PROBES):
+            if attempt and self._stop.wait(PROBE_PAUSE_SECONDS * attempt):
+                break
+            try:
+                found = source.probe()
+            except NoAnswer as error:
+                log.debug("No interruption notices from %s: %s", source.provider, error)
+                if error.failure is not Failure.BUSY:
+                    break
+            else:
+                log.debug(
+                    "Interruption notices from %s: %s", source.provider, "watching" if found else "none to expect"
+                )
+                return found
+        return False
+
+    def _deliver(self, notice: Notice) -> None:
+        self._end()
+        log.warning("Interruption notice: %s", notice)
+        try:
+            self._on_notice(notice)
+        except Exception:
+            log.exception("Handling the interruption notice failed")
+
+    def _take_ticket(self) -> bool:
+        try:
+            return self._ticket.pop()
+        except IndexError:
+            return False
+
+    def _end(self) -> None:
+        if self._pid != os.getpid():
+            return
+        self._pid = 0  # nothing to end twice: a signal handler may call stop() inside stop()
+        self._stop.set()
+        for source in self._sources:
+            source.cancel()

@@ -1,0 +1,189 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The interruptible subclass of any operator.
+
+The generated class keeps the name and module of the operator it is made from, so that whatever looks at them (the UI,
+metrics, extra links, lineage) sees the operator it knows. Airflow can bypass this class in one way: what ends before
+``execute`` is entered, such as a template that fails to render, is judged by the retry policy alone.
+"""
+
+from __future__ import annotations
+
+import copyreg
+from functools import cache
+from typing import TYPE_CHECKING, Any, ClassVar, TypeVar, cast
+
+from airflow.sdk import BaseOperator
+from airflow.sdk.bases.operator import BaseOperatorMeta
+
+from airflow_interruptible.annotation import Annotation, prepare_mapped, resolve_interruptible, with_own_defaults
+from airflow_interruptible.policies.retry import InterruptibleRetryPolicy
+from airflow_interruptible.settings import get_settings
+from airflow_interruptible.worker.attempt import attempt
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+    from datetime import timedelta
+
+    from airflow.sdk import Context
+    from airflow.sdk.definitions.mappedoperator import OperatorPartial
+    from typing_extensions import Self
+
+Operator = TypeVar("Operator", bound=BaseOperator)
+
+
+_AIRFLOWS_PARTIAL = vars(BaseOperator)["partial"]
+
+
+class _Partial:
+    """``.partial()`` as Airflow has it, for classes only, with both budgets in the mapped task's ``retries``."""
+
+    def __get__(self, task: BaseOperator | None, operator_class: type[BaseOperator]) -> Callable[..., OperatorPartial]:
+        partial = _AIRFLOWS_PARTIAL.__get__(task, operator_class)
+        return cast("Callable[..., OperatorPartial]", partial if task is not None else _budgeted(partial))
+
+
+def _budgeted(airflow_partial: Callable[..., Any]) -> Callable[..., Any]:
+    def partial(**kwargs: Any) -> Any:
+        begun = airflow_partial(**with_own_defaults(kwargs))
+        arguments = begun.kwargs
+        prepare_mapped(arguments, arguments["task_group"], arguments["dag"], InterruptibleRetryPolicy.around)
+        return begun
+
+    return partial
+
+
+class InterruptibleMixin(BaseOperator):
+    """What an operator gains by being interruptible.
+
+    :param interruptible: True to run on spot, False to run on demand, None (default) to inherit from the TaskGroup, the
+        Dag or airflow.cfg.
+    :param system_retries: how many interruptions and other system failures are forgiven. Default: airflow.cfg, 3.
+    :param system_retry_delay: the longest wait, in seconds or as a timedelta, after the second system failure in a row.
+        Default: airflow.cfg, 10 s.
+    :param compute: what places the Airflow task, see :meth:`ComputeChoice.overridden_by`. Default: airflow.cfg.
+    :param on_interruption_callback: ``callback(context, notice)``, called when an interruption is announced.
+    :param user_retries: set by ``.partial()`` when ``retries`` already holds both budgets; not for authors.
+    :raises ConfigurationError: an argument has a value that cannot be meant.
+    :raises TypeError: ``interruptible`` is neither a bool nor None.
+    """
+
+    made_from: ClassVar[type[BaseOperator]]
+    annotation: Annotation
+    _own_interruptible: bool | None
+    told_to_stop = False
+
+    def __new__(cls, *_: Any, **kwargs: Any) -> Self:
+        """Remember what the author wrote, before Airflow mixes ``default_args`` into it."""
+        self = super().__new__(cls)
+        own = kwargs.get("interruptible")
+        if own is None:
+            own = (kwargs.get("default_args") or {}).get("interruptible")
+        object.__setattr__(self, "_own_interruptible", own)
+        return self
+
+    def __init__(
+        self,
+        *,
+        interruptible: bool | None = None,  # noqa: ARG002 - named for Airflow, which refuses unknown arguments
+        system_retries: int | None = None,
+        system_retry_delay: float | timedelta | None = None,
+        compute: str | Mapping[str, Any] | None = None,
+        on_interruption_callback: Callable[..., object] | None = None,
+        user_retries: int | None = None,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        arguments = {
+            "interruptible": self._own_interruptible,
+            "system_retries": system_retries,
+            "system_retry_delay": system_retry_delay,
+            "compute": compute,
+            "on_interruption_callback": on_interruption_callback,
+        }
+        self.annotate(Annotation.of(arguments, self.retries if user_retries is None else user_retries, get_settings()))
+
+    def annotate(self, annotation: Annotation) -> None:
+        """Take ``annotation``, and make Airflow's own ``retries`` hold both budgets."""
+        self.annotation = annotation
+        self.retries = annotation.budget.total_retries
+        self.retry_policy = InterruptibleRetryPolicy.around(self.retry_policy)
+
+    partial = _Partial()
+
+    @property
+    def interruptible(self) -> bool:
+        """The setting that applies as far as the Dag file tells; a run's conf may overrule it."""
+        return resolve_interruptible(self, self.annotation.interruptible).interruptible
+
+    @property
+    def user_retries(self) -> int:
+        """The author's ``retries``."""
+        return self.annotation.budget.user_retries
+
+    @property
+    def system_retries(self) -> int:
+        """How many system failures are forgiven."""
+        return self.annotation.budget.system_retries
+
+    def on_kill(self) -> None:
+        """Remember a signal that arrives before ``execute`` could watch for it."""
+        self.told_to_stop = True
+        super().on_kill()
+
+    def execute(self, context: Context) -> Any:
+        """Run the operator as one attempt."""
+        with attempt(self, context):
+            return super().execute(context)
+
+    def resume_execution(self, next_method: str, next_kwargs: dict[str, Any] | None, context: Context) -> Any:
+        """Go on with the same attempt after a deferral."""
+        with attempt(self, context):
+            return super().resume_execution(next_method, next_kwargs, context)
+
+
+class _InterruptibleMeta(BaseOperatorMeta):
+    """The type of the generated classes, so that :mod:`copyreg` can pickle them: their name leads to the original."""
+
+
+def _reduce(cls: type[InterruptibleMixin]) -> str | tuple[Callable[..., object], tuple[type[BaseOperator]]]:
+    generated = "made_from" in vars(cls)
+    return (interruptible_class, (cls.made_from,)) if generated else cls.__qualname__
+
+
+def interruptible_class(operator_class: type[Operator]) -> type[Operator]:
+    """Return the interruptible subclass of ``operator_class``: the same one every time.
+
+    :raises TypeError: it is not an operator class.
+    """
+    given: object = operator_class
+    if not (isinstance(given, type) and issubclass(given, BaseOperator)):
+        raise TypeError(
+            f"interruptible() takes an operator class or a TaskFlow task, got {given!r}. "
+            "Write interruptible(BashOperator)(task_id=...), or put @interruptible above @task."
+        )
+    if issubclass(operator_class, InterruptibleMixin):
+        return operator_class
+    return cast("type[Operator]", _generate(cast("Any", operator_class)))
+
+
+@cache
+def _generate(operator_class: Any) -> type[BaseOperator]:
+    namespace = {
+        "__module__": operator_class.__module__,
+        "__qualname__": operator_class.__qualname__,
+        "__doc__": operator_class.__doc__,
+        "made_from": operator_class,
+        "shallow_copy_attrs": (*operator_class.shallow_copy_attrs, "annotation"),
+    }
+    meta = _meta_for(cast("Any", type(operator_class)))
+    return cast("type[BaseOperator]", meta(operator_class.__name__, (InterruptibleMixin, operator_class), namespace))
+
+
+@cache
+def _meta_for(operator_meta: Any) -> Any:
+    """Return a metaclass of ours that is also the operator's own, and can be pickled."""
+    meta: Any = _InterruptibleMeta
+    if not issubclass(_InterruptibleMeta, operator_meta):
+        meta = type(operator_meta.__name__, (_InterruptibleMeta, operator_meta), {})
+    copyreg.pickle(meta, cast("Any", _reduce))  # the instances of a metaclass are classes
+    return meta

@@ -1,0 +1,105 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The retry policy of an interruptible task: judge what the worker saw, write it down, tell Airflow.
+
+Airflow asks it in the task's own process, when an exception ended the attempt. What kills that process is judged by the
+next attempt, from the gap it left. If this policy itself fails, Airflow logs it and retries as it would
+without a policy, within ``retries``, which holds both budgets.
+"""
+
+from __future__ import annotations
+
+import logging
+import random
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+from airflow.sdk.definitions.retry_policy import RetryAction, RetryDecision, RetryPolicy
+
+from airflow_interruptible.core.cause import Cause
+from airflow_interruptible.core.delay import AuthorBackoff, system_delay
+from airflow_interruptible.core.verdict import Verdict, decide
+from airflow_interruptible.worker.book import Book, now
+from airflow_interruptible.worker.evidence import evidence_of
+from airflow_interruptible.worker.fate import ended_by_a_person, fate_of
+
+if TYPE_CHECKING:
+    from datetime import timedelta
+
+    from airflow.sdk import Context
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class InterruptibleRetryPolicy(RetryPolicy):
+    """Forgive interruptions, and leave application errors to the author.
+
+    :param author: the author's own ``retry_policy``, asked about every application error, with user attempts for
+        ``try_number`` and the author's ``retries`` for ``max_tries``.
+    """
+
+    author: RetryPolicy | None = None
+
+    @classmethod
+    def around(cls, policy: RetryPolicy | None) -> InterruptibleRetryPolicy:
+        """Return ``policy`` as the author's inside one of ours; one of ours is returned as it is."""
+        return policy if isinstance(policy, InterruptibleRetryPolicy) else cls(policy)
+
+    def evaluate(
+        self,
+        exception: BaseException,
+        try_number: int,  # noqa: ARG002 - Airflow's signature; ours counts by the ledger
+        max_tries: int,  # noqa: ARG002
+        context: Context | None = None,
+    ) -> RetryDecision:
+        """Judge the exception that ended the attempt.
+
+        :return: RETRY with delay and reason; FAIL once the author's budget is spent; DEFAULT when a person ended
+            the attempt, or when the history cannot be read.
+        """
+        if context is None:
+            log.warning("Airflow gave no context, so this failure is not counted: Airflow's own retry rule applies.")
+            return RetryDecision.default()
+        if ended_by_a_person(context["ti"]):
+            return RetryDecision.default()
+        try:
+            book = Book.open(context["ti"].task, context)
+        except Exception:
+            log.warning(
+                "The history cannot be read, so this failure is not counted: Airflow's own retry rule applies.",
+                exc_info=True,
+            )
+            return RetryDecision.default()
+        return self._decide(book, exception, context)
+
+    def _decide(self, book: Book, exception: BaseException, context: Context) -> RetryDecision:
+        fate = fate_of(exception, book.placement.capacity, evidence_of(exception, context))
+        record = replace(book.starting_record(), cause=fate.cause, rule=fate.rule, ended=now())
+        verdict = decide(book.history, record.trace, fate.evidence)
+        try:
+            book.write(replace(record, charge=verdict.charge, reason=verdict.reason), verdict.history)
+        except Exception:
+            log.warning("The end of this attempt could not be written down; it may be taken for lost.", exc_info=True)
+        if not verdict.retry:
+            return RetryDecision.fail(verdict.reason)
+        if record.cause is not None and record.cause.charge is Cause.APPLICATION.charge:
+            return self._after_application_error(verdict, exception, context)
+        delay = system_delay(verdict.history.account.row, book.annotation.system_retry_delay, random.random())
+        return RetryDecision.retry(delay, verdict.reason)
+
+    def _after_application_error(self, verdict: Verdict, exception: BaseException, context: Context) -> RetryDecision:
+        account = verdict.history.account
+        delay, reason = _author_delay(context["ti"].task, account.user_failures), verdict.reason
+        if self.author is not None:
+            decision = self.author.evaluate(exception, account.user_failures, account.budget.user_retries, context)
+            if decision.action is RetryAction.FAIL:
+                return decision
+            if decision.action is RetryAction.RETRY:
+                delay = delay if decision.retry_delay is None else decision.retry_delay
+                reason = decision.reason or reason
+        return RetryDecision.retry(delay, reason)
+
+
+def _author_delay(task: Any, user_attempt: int) -> timedelta:
+    backoff = AuthorBackoff(task.retry_delay, float(task.retry_exponential_backoff), task.max_retry_delay)
+    return backoff.delay(user_attempt, random.random())

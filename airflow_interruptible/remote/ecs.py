@@ -1,0 +1,68 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Amazon ECS: what DescribeTasks says of a task that stopped. ECS forgets it after an hour.
+
+The surprising fact: with logs switched on, the operator's exception holds lines of the author's own log instead of the
+stop code; and ``Host EC2 (instance ...) terminated.`` needs EC2 to tell whether that host was a spot instance.
+https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_DescribeTasks.html
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from airflow_interruptible.remote import aws, ec2
+from airflow_interruptible.remote.answer import Answer, each, pick
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from airflow_interruptible.remote.failure import Failure
+    from airflow_interruptible.remote.past import Past
+
+
+def describe(failure: Failure) -> Iterator[Answer]:
+    """Describe the task that an EcsRunTaskOperator ran, or why it could not be run."""
+    task, refused = failure.task, None
+    arn = task.arn or failure.event.get("task_arn")
+    if not arn:
+        refused = next(_refusals(failure), None)
+        arn = None if refused else failure.xcom("ecs_task_arn")
+    if refused:
+        yield refused
+    elif arn:
+        yield from _look_at(task.hook.conn, task.cluster, arn, lambda: aws.sibling(task, "ec2"))
+
+
+def look(past: Past) -> Iterator[Answer]:
+    """Look at the ECS task that an attempt ran in. Its cluster is the ECS executor's, unless the task could tell."""
+    from airflow.configuration import conf
+
+    section = "aws_ecs_executor"
+    conn_id = conf.get(section, "conn_id", fallback=aws.CONNECTION)
+    region = past.where.get("region") or conf.get(section, "region_name", fallback=None)
+    cluster = past.where.get("ecs_cluster") or conf.get(section, "cluster", fallback=None)
+    client = aws.client("ecs", conn_id, region)
+    for answer in _look_at(client, cluster, past.where["ecs_task"], lambda: aws.client("ec2", conn_id, region)):
+        yield past.tell(answer)
+
+
+def _refusals(failure: Failure) -> Iterator[Answer]:
+    """What an EcsOperatorError holds, or the API's own error."""
+    for error in failure.chain():
+        if failures := each(vars(error), "failures"):
+            yield Answer("ecs", "RunTask", {"failures": [pick(one, "reason", "arn") for one in failures]})
+    yield from aws.refusal(failure, "ecs")
+
+
+def _look_at(client: Any, cluster: str | None, arn: str, ec2_client: Callable[[], Any]) -> Iterator[Answer]:
+    named = {"tasks": [arn], **({"cluster": cluster} if cluster else {})}
+    for task in each(client.describe_tasks(**named), "tasks")[:1]:
+        if task.get("lastStatus") != "STOPPED" and not task.get("stopCode"):
+            return
+        fields = pick(task, "stopCode", "stoppedReason", "launchType", "capacityProviderName")
+        containers = [pick(one, "exitCode", "reason") for one in each(task, "containers")]
+        answer = Answer("ecs", "DescribeTasks", {**fields, "containers": containers})
+        yield answer
+        for kind, name in answer.evidence().names:
+            if kind == "instance":
+                yield answer.on(ec2.lifecycle(ec2_client(), name))

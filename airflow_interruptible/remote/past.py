@@ -1,0 +1,44 @@
+# SPDX-License-Identifier: Apache-2.0
+"""An attempt that is over, as far as the ledger knows it. It must not know any service."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+from airflow_interruptible.remote.answer import Answer, moment
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from datetime import datetime
+
+    from airflow_interruptible.core.capacity import CapacityType
+
+MACHINES = ("instance_id", "node", "vm")
+"""Where the attempt ran, as :mod:`airflow_interruptible.core.context` spells it."""
+
+
+@dataclass(frozen=True)
+class Past:
+    """The attempt.
+
+    :param where: what :func:`airflow_interruptible.remote.here` said in its process.
+    :param capacity: what it ran on, None if unknown.
+    :param since: when it started. What ended before that is about something else, by the same name.
+    """
+
+    where: Mapping[str, str]
+    capacity: CapacityType | None = None
+    since: datetime | None = None
+
+    def tell(self, answer: Answer) -> Answer:
+        """Return the answer with what the ledger knows besides."""
+        known: dict[str, Any] = {name: self.where[name] for name in MACHINES if name in self.where}
+        if self.capacity is not None:
+            known["capacity"] = self.capacity.value
+        return replace(answer, known={**known, **answer.known})
+
+    def saw(self, at: object) -> bool:
+        """Whether something that happened then may have ended the attempt. Without a start, anything may."""
+        then = moment(at)
+        return self.since is None or (then is not None and then >= self.since)

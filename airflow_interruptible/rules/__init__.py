@@ -1,0 +1,82 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What the vendors document about how things end, as data: one file a vendor surface, each line with its source.
+
+Order is precedence. Within a file: the author's own doing (memory, time-outs, a person's cancel) above what kills from
+outside, a disruption above an exit code, and what proves nothing last. Between files: a service's own words before
+the words of what it runs on.
+"""
+
+from __future__ import annotations
+
+from airflow_interruptible.rules import (
+    airflow,
+    aws_batch,
+    azure,
+    azure_batch,
+    databricks,
+    dataproc,
+    ec2,
+    ec2_states,
+    ecs,
+    eks,
+    emr,
+    gce,
+    gcp_batch,
+    glue,
+    kubernetes,
+    kubernetes_containers,
+    kubernetes_nodes,
+    ray,
+    sagemaker,
+    schedulers,
+    spark,
+    vertex,
+)
+
+DEFAULT_RULES = (
+    *airflow.RULES,
+    *aws_batch.RULES,
+    *ecs.RULES,
+    *aws_batch.LAST_RESORT,
+    *kubernetes.OWN,
+    *eks.RULES,
+    *azure.RULES,
+    *kubernetes.RULES,
+    *kubernetes_nodes.RULES,
+    *kubernetes_containers.RULES,
+    *emr.RULES,
+    *sagemaker.RULES,
+    *glue.RULES,
+    *ec2.RULES,
+    *ec2_states.RULES,
+    *gcp_batch.RULES,
+    *dataproc.RULES,
+    *vertex.RULES,
+    *gce.RULES,
+    *azure_batch.RULES,
+    *databricks.RULES,
+    *spark.RULES,
+    *ray.RULES,
+    *schedulers.RULES,
+)
+
+DEFAULT_SURFACES = (
+    airflow.SURFACE,
+    aws_batch.SURFACE,
+    ecs.SURFACE,
+    kubernetes.SURFACE,
+    emr.SURFACE,
+    sagemaker.SURFACE,
+    glue.SURFACE,
+    ec2.SURFACE,
+    gcp_batch.SURFACE,
+    dataproc.SURFACE,
+    vertex.SURFACE,
+    gce.SURFACE,
+    azure_batch.SURFACE,
+    databricks.SURFACE,
+    ray.SURFACE,
+    schedulers.SURFACE,
+)
+
+__all__ = ["DEFAULT_RULES", "DEFAULT_SURFACES"]

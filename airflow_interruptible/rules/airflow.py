@@ -1,0 +1,190 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Airflow's own messages, and those in which its operators wrap a vendor's answer.
+
+The trap: user code raises whatever it likes, so nothing here matches a word; only messages that Airflow itself writes,
+whole. Where an operator put a vendor's answer into its exception, that answer is read as if it had come alone.
+"""
+
+from __future__ import annotations
+
+from airflow_interruptible.core.cause import Cause
+from airflow_interruptible.core.rule import Table, says
+from airflow_interruptible.core.surface import Surface, reading
+
+SURFACE = Surface(
+    services={"airflow": ("apache-airflow", "celery", "scheduler")},
+    readings=(
+        reading(
+            r"AWS Batch job \([^)]*\) (?:failed|is not complete|has unknown status): (?P<embedded>\{.*)",
+            service="batch",
+        ),
+        reading(r"This task is not in success state (?P<embedded>\{.*)", service="ecs"),
+        reading(r"The task was stopped because the host instance terminated: (?P<stoppedReason>.*)", service="ecs"),
+        reading(r"The task failed to start due to: (?P<stoppedReason>.*)", service="ecs"),
+        reading(r"SageMaker job failed because (?P<FailureReason>.*)", service="sagemaker"),
+        reading(r"Pod failed because of (?P<reason>(?!None\b)\w+)", service="k8s"),
+        reading(r"Pod \S+ returned a failure\.\s+remote_pod: (?P<embedded>\{.*)", service="k8s"),
+        reading(r"\S+ failed with terminal state: (?P<embedded>\{.*)", service="databricks"),
+        reading(
+            r"Executor \w+\(.{0,80}\) reported that the task instance"
+            r" <TaskInstance: .{1,300} \[(?P<ti_state>\w+)\].{0,80}>"
+            r" finished with state failed,"
+            r" but the task instance's state attribute is \w+\..*"
+        ),
+        reading(
+            r"Executor reports task instance <TaskInstance: .{1,300} \[(?P<ti_state>\w+)\].{0,80}>"
+            r" finished \(failed\) although the task says it's \w+\..*"
+        ),
+        reading(
+            r"(?:WorkerLostError\(.)?Worker exited prematurely: "
+            r"(?:signal (?P<worker_signal>\d{1,2}) \(\w+\)|exitcode (?P<worker_exit>\d{1,3}))\.? ?Job: \d+\..{0,4}"
+        ),
+    ),
+)
+
+REPOSITORY = "https://github.com/apache/airflow/blob/main"
+KUBERNETES = f"{REPOSITORY}/providers/cncf/kubernetes/src/airflow/providers/cncf/kubernetes"
+POD_MANAGER = f"{KUBERNETES}/utils/pod_manager.py"
+EXECUTOR = f"{KUBERNETES}/executors/kubernetes_executor.py"
+SCHEDULER = f"{REPOSITORY}/airflow-core/src/airflow/jobs/scheduler_job_runner.py"
+SUPERVISOR = f"{REPOSITORY}/task-sdk/src/airflow/sdk/execution_time/supervisor.py"
+CELERY = "https://github.com/celery/billiard/blob/main/billiard/pool.py"
+
+LOG = r"(?:\{[\w.]+:\d+\} [A-Z]+ - )?"
+RAISED = r"(?:airflow\.(?:[a-z_]+\.)?exceptions\.\w+: )?"
+
+rule = Table("airflow", ("airflow",), SCHEDULER)
+
+RULES = (
+    rule(
+        "ended-by-person",
+        {
+            "(text)": says(
+                LOG + r"(?:Server indicated the task shouldn't be running anymore(?:\. Terminating process)?"
+                r"|State of this instance has been externally set to \w+\. Terminating instance\."
+                r"|Task was marked as \w+ externally\.?)\.?"
+            )
+        },
+        Cause.USER_ACTION,
+        "somebody cleared the task or set its state",
+        source=SUPERVISOR,
+    ),
+    rule(
+        "execution-timeout",
+        {"(text)": says(LOG + RAISED + r"(?:AirflowTaskTimeout: )?Timeout, PID: \d+")},
+        Cause.APPLICATION,
+        "the task ran longer than its execution_timeout",
+        source=f"{REPOSITORY}/task-sdk/src/airflow/sdk/execution_time/timeout.py",
+    ),
+    rule(
+        "never-started",
+        {"ti_state": ("queued", "scheduled")},
+        Cause.INFRASTRUCTURE,
+        "the executor lost the task before any of its code ran",
+    ),
+    rule(
+        "ended-while-running",
+        {"ti_state": ("running", "deferred", "up_for_retry")},
+        Cause.UNKNOWN,
+        "the executor saw the task end, and does not say why",
+    ),
+    rule(
+        "stuck-in-queued",
+        {
+            "(text)": says(
+                LOG
+                + r"Task (?:stuck in queued; will try to requeue\.|requeue attempts exceeded max; marking failed\.).*"
+            )
+        },
+        Cause.INFRASTRUCTURE,
+        "no worker took the task: it never ran",
+    ),
+    rule(
+        "pod-not-scheduled",
+        {
+            "(text)": says(
+                LOG + RAISED + r"Pod took too long to be scheduled on the cluster, giving up\. More than \d+s\."
+                r" Check the pod events in kubernetes\."
+            )
+        },
+        Cause.NO_CAPACITY,
+        "no node could take the pod in time",
+        source=POD_MANAGER,
+    ),
+    rule(
+        "pod-not-started",
+        {"(text)": says(LOG + RAISED + r"Pod took (?:too long|longer than \d+ seconds) to start\..*")},
+        Cause.UNKNOWN,
+        "the pod did not start in time: a slow image, a wrong one, or a lost node",
+        source=POD_MANAGER,
+    ),
+    rule(
+        "pod-never-ran",
+        {"(text)": says(LOG + RAISED + r"Pod failed before containers started\.?")},
+        Cause.INFRASTRUCTURE,
+        "the pod failed before any container ran",
+        source=POD_MANAGER,
+    ),
+    rule(
+        "pod-requeued",
+        {
+            "(text)": says(
+                LOG + r"(?:\[Try \d+ of \d+\] )?Pod \S+ for task .{1,300}"
+                r" failed before the task process started \(container_reason: [^)]*\)\."
+                r" Requeuing without consuming a task retry\."
+            )
+        },
+        Cause.INFRASTRUCTURE,
+        "the pod failed before the task's process ran",
+        source=EXECUTOR,
+    ),
+    rule(
+        "worker-terminated",
+        {"worker_signal": 15},
+        Cause.INFRASTRUCTURE,
+        "the worker was told to go: a drain or a scale-down",
+        source=CELERY,
+    ),
+    rule(
+        "worker-killed",
+        {"worker_signal": 9},
+        Cause.UNKNOWN,
+        "the worker was killed, by the kernel for its memory or from outside",
+        source=CELERY,
+    ),
+    rule(
+        "worker-crashed",
+        {"worker_signal | worker_exit": range(1, 129)},
+        Cause.APPLICATION,
+        "the process crashed",
+        source=CELERY,
+    ),
+    rule(
+        "sigterm",
+        {
+            "(text)": says(
+                LOG + RAISED + r"(?:Task received SIGTERM signal|Received SIGTERM\. Terminating subprocesses\.?)"
+            )
+        },
+        Cause.UNKNOWN,
+        "the task was told to go, and the message does not say by whom",
+    ),
+    rule(
+        "no-heartbeat",
+        {
+            "(text)": says(
+                LOG + r"(?:Detected a task instance without a heartbeat|Detected zombie job"
+                r"|Task did not emit heartbeat within time limit).*"
+            )
+        },
+        Cause.UNKNOWN,
+        "the task stopped reporting, which is all that is known",
+    ),
+    rule(
+        "process-signalled",
+        {"(text)": says(LOG + r"Process terminated by signal\..*")},
+        Cause.UNKNOWN,
+        "the process was ended by a signal; what Airflow adds about memory is a guess",
+        source=SUPERVISOR,
+    ),
+)

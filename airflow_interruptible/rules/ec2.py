@@ -1,0 +1,189 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Amazon EC2: the instance metadata service, EventBridge and CloudTrail. Its enumerations are in ``ec2_states``.
+
+The traps: a rebalance recommendation is no interruption, and a 404 from the metadata service proves nothing.
+"""
+
+from __future__ import annotations
+
+from airflow_interruptible.core.capacity import CapacityType
+from airflow_interruptible.core.cause import Cause
+from airflow_interruptible.core.rule import Table, says, words
+from airflow_interruptible.core.surface import Naming, Surface, reading
+
+SURFACE = Surface(
+    services={
+        "ec2": ("aws", "aws-ec2", "amazon-ec2", "autoscaling", "asg", "spot-fleet", "ec2-fleet", "imds", "eventbridge")
+    },
+    envelopes=words("""
+        Records body Message detail CloudTrailEvent Reservations Instances Instance SpotInstanceRequests
+        SpotInstanceRequest Events response
+    """),
+    strings={"event": "detail-type"},
+    readings=(
+        reading(r"(?P<StateReason__Code>(?:Server|Client)\.[A-Za-z.]+?)(?:: .*)?"),
+        reading(r"\[Status\] \w+ \[Code\] (?P<Status__Code>[a-z-]+) \[Message\].*"),
+        reading(r"[^\[\]]* \[(?P<Status__Code>[a-z]+-[a-z-]+)\]"),
+        reading(r"(?P<Status__Code>[a-z]+-[a-z-]+)(?:: .*)?"),
+        reading(
+            r"(?:botocore\.exceptions\.)?(?:ClientError: )?"
+            r"An error occurred \((?P<Error__Code>[\w.]+)\) when calling the \w+ operation.*"
+        ),
+        reading(r"(?P<Error__Code>[A-Z][a-z]+[A-Z]\w+): .*"),
+    ),
+    machines=(
+        Naming("instance", "instance-id"),
+        Naming("instance", "InstanceId"),
+        Naming("instance", "EC2InstanceId"),
+        Naming("instance", "serviceEventDetails.instanceIdSet"),
+    ),
+    capacity={
+        "InstanceLifecycle": {"spot": CapacityType.SPOT},
+        "instance-life-cycle": {"spot": CapacityType.SPOT, "on-demand": CapacityType.ON_DEMAND},
+    },
+)
+
+GUIDE = "https://docs.aws.amazon.com/AWSEC2/latest/UserGuide"
+API = "https://docs.aws.amazon.com/AWSEC2/latest/APIReference"
+NOTICE = f"{GUIDE}/spot-instance-termination-notices.html"
+SCHEDULED = f"{GUIDE}/monitoring-instances-status-check_sched.html"
+TRAIL = "https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/BidEvictedEvent.html"
+HANDLER = "https://github.com/aws/aws-node-termination-handler/tree/main/pkg/monitor/sqsevent"
+
+MOMENT = says(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d{1,6})?Z?")
+
+SERVICES = ("ec2", "eks", "ecs", "fargate", "batch", "emr")
+"""Whoever runs on EC2 may hand its words on."""
+
+rule = Table("ec2", SERVICES, NOTICE)
+
+RULES = (
+    # EventBridge and CloudTrail
+    rule(
+        "event-interruption",
+        {"detail-type": "EC2 Spot Instance Interruption Warning"},
+        Cause.SPOT_INTERRUPTION,
+        "EC2 warned of the Spot interruption",
+    ),
+    rule(
+        "event-evicted",
+        {"eventName": "BidEvictedEvent"},
+        Cause.SPOT_INTERRUPTION,
+        "EC2 interrupted the Spot instance",
+        source=TRAIL,
+    ),
+    rule(
+        "event-rebalance",
+        {"detail-type": "EC2 Instance Rebalance Recommendation"},
+        Cause.UNKNOWN,
+        "a rebalance recommendation is no interruption",
+        source=f"{GUIDE}/rebalance-recommendations.html",
+    ),
+    rule(
+        "event-reservation",
+        {"detail-type": "EC2 Capacity Reservation Instance Interruption Warning"},
+        Cause.INFRASTRUCTURE,
+        "EC2 took back an interruptible capacity reservation",
+        source="https://github.com/aws/karpenter-provider-aws/tree/main/pkg/controllers/interruption/messages",
+    ),
+    rule(
+        "event-health",
+        {"detail-type": "AWS Health Event", "service": "EC2", "eventTypeCategory": ("scheduledChange", "issue")},
+        Cause.INFRASTRUCTURE,
+        "AWS Health announced a change to the instance",
+        source=HANDLER,
+    ),
+    rule(
+        "event-asg",
+        {"detail-type": ("EC2 Instance-terminate Lifecycle Action", "EC2 Instance Terminate Successful")},
+        Cause.INFRASTRUCTURE,
+        "the Auto Scaling group terminated the instance",
+        source=HANDLER,
+    ),
+    rule(
+        "event-asg-hook",
+        {"LifecycleTransition": "autoscaling:EC2_INSTANCE_TERMINATING"},
+        Cause.INFRASTRUCTURE,
+        "the Auto Scaling group terminated the instance",
+        source=HANDLER,
+    ),
+    rule(
+        "event-state-change",
+        {"detail-type": "EC2 Instance State-change Notification"},
+        Cause.UNKNOWN,
+        "the instance changed its state, and the event does not say why",
+        source=f"{GUIDE}/monitoring-instance-state-changes.html",
+    ),
+    rule(
+        "terminated-by-asg",
+        {
+            "eventName": "TerminateInstances",
+            "Username | userIdentity.invokedBy | sourceIPAddress": ("AutoScaling", "autoscaling.amazonaws.com"),
+        },
+        Cause.INFRASTRUCTURE,
+        "the Auto Scaling group terminated the instance",
+        source="https://docs.aws.amazon.com/autoscaling/ec2/userguide/logging-using-cloudtrail.html",
+    ),
+    # The instance metadata service
+    rule(
+        "imds-notice",
+        {"action": ("terminate", "stop", "hibernate"), "time": MOMENT},
+        Cause.SPOT_INTERRUPTION,
+        "EC2 gave the Spot interruption notice",
+    ),
+    rule(
+        "imds-action",
+        {"instance-action": ("terminate", "stop", "hibernate")},
+        Cause.SPOT_INTERRUPTION,
+        "EC2 gave the Spot interruption notice",
+    ),
+    rule(
+        "imds-termination-time",
+        {"path": says(r".*/meta-data/spot/termination-time/?"), "http_status": 200, "body": MOMENT},
+        Cause.SPOT_INTERRUPTION,
+        "EC2 gave the Spot interruption notice",
+    ),
+    rule(
+        "imds-termination-time-field",
+        {"termination-time | spot/termination-time": MOMENT},
+        Cause.SPOT_INTERRUPTION,
+        "EC2 gave the Spot interruption notice",
+    ),
+    rule(
+        "imds-no-notice",
+        {"path": says(r".*/meta-data/spot/.*"), "http_status": 404},
+        Cause.UNKNOWN,
+        "there was no notice, which proves nothing: a person may have ended it, or it died before",
+    ),
+    rule(
+        "imds-rebalance",
+        {"path": says(r".*/meta-data/events/recommendations/rebalance/?")},
+        Cause.UNKNOWN,
+        "a rebalance recommendation is no interruption",
+        source=f"{GUIDE}/rebalance-recommendations.html",
+    ),
+    rule(
+        "maintenance-over",
+        {
+            "State": ("completed", "canceled"),
+            "Code": ("instance-reboot", "system-reboot", "system-maintenance", "instance-retirement", "instance-stop"),
+        },
+        Cause.UNKNOWN,
+        "the scheduled event is over or was cancelled",
+        source=SCHEDULED,
+    ),
+    rule(
+        "maintenance",
+        {"Code": ("instance-reboot", "system-reboot", "system-maintenance", "instance-retirement", "instance-stop")},
+        Cause.INFRASTRUCTURE,
+        "AWS scheduled maintenance of the instance",
+        source=SCHEDULED,
+    ),
+    rule(
+        "asg-target-terminated",
+        {"path": says(r".*/meta-data/autoscaling/target-lifecycle-state/?"), "body": "Terminated"},
+        Cause.INFRASTRUCTURE,
+        "the Auto Scaling group is terminating the instance",
+        source="https://docs.aws.amazon.com/autoscaling/ec2/userguide/retrieving-target-lifecycle-state-through-imds.html",
+    ),  # EventBridge and CloudTrail
+)

@@ -1,0 +1,167 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Amazon EC2's enumerations: ``StateReason`` of instances, status codes of Spot requests, API error codes.
+
+The trap: ``marked-for-termination`` and ``marked-for-stop`` precede a person's own terminate and stop as well.
+"""
+
+from __future__ import annotations
+
+from airflow_interruptible.core.cause import Cause
+from airflow_interruptible.core.rule import Table, says, words
+from airflow_interruptible.rules.ec2 import API, GUIDE, SERVICES
+
+STATE = f"{API}/API_StateReason.html"
+STATUS = f"{GUIDE}/spot-request-status.html"
+ERRORS = f"{API}/errors-overview.html"
+
+STATE_CODE = "StateReason.Code | Code"
+REQUEST = "Status.Code | Code"
+ERROR = "Error.Code | ErrorCode | Code"
+
+rule = Table("ec2", SERVICES, STATE)
+
+RULES = (
+    # StateReason
+    rule(
+        "state-spot",
+        {STATE_CODE: ("Server.SpotInstanceTermination", "Server.SpotInstanceShutdown")},
+        Cause.SPOT_INTERRUPTION,
+        "EC2 took the Spot instance back",
+    ),
+    rule(
+        "state-transition-spot",
+        {"StateTransitionReason": says(r"Server\.SpotInstance(?:Termination|Shutdown)\b.*")},
+        Cause.SPOT_INTERRUPTION,
+        "EC2 took the Spot instance back",
+    ),
+    rule(
+        "state-no-capacity",
+        {STATE_CODE: "Server.InsufficientInstanceCapacity"},
+        Cause.NO_CAPACITY,
+        "EC2 had no capacity to launch the instance",
+    ),
+    rule(
+        "state-infrastructure",
+        {STATE_CODE: ("Server.InternalError", "Server.ScheduledStop")},
+        Cause.INFRASTRUCTURE,
+        "EC2 ended the instance for a reason of its own",
+    ),
+    rule(
+        "state-person",
+        {STATE_CODE: ("Client.UserInitiatedShutdown", "Client.UserInitiatedHibernate", "Client.InstanceTerminated")},
+        Cause.USER_ACTION,
+        "somebody ended the instance through the API",
+    ),
+    rule(
+        "state-client",
+        {STATE_CODE: ("Client.InternalError", "Client.InvalidSnapshot.NotFound", "Client.VolumeLimitExceeded")},
+        Cause.APPLICATION,
+        "the launch request asked for something that it cannot have",
+    ),
+    rule(
+        "state-os-shutdown",
+        {STATE_CODE: "Client.InstanceInitiatedShutdown"},
+        Cause.UNKNOWN,
+        "the operating system shut down, by a person, a script, or after a notice",
+    ),  # Spot request status
+    rule(
+        "request-interrupted",
+        {
+            REQUEST: words("""
+                instance-terminated-by-price instance-terminated-no-capacity instance-stopped-by-price
+                instance-stopped-no-capacity instance-terminated-capacity-oversubscribed
+                instance-stopped-capacity-oversubscribed instance-terminated-launch-group-constraint
+                instance-terminated-by-experiment instance-stopped-by-experiment
+            """)
+        },
+        Cause.SPOT_INTERRUPTION,
+        "EC2 took the Spot instance back",
+        source=STATUS,
+    ),
+    rule(
+        "request-message",
+        {
+            "Status.Message | (text)": says(
+                r"Your Spot instance was (?:terminated|stopped|hibernated) because there is no Spot capacity"
+                r" available that matches your request\.?"
+            )
+        },
+        Cause.SPOT_INTERRUPTION,
+        "EC2 took the Spot instance back",
+        source=STATUS,
+    ),
+    rule(
+        "request-person",
+        {
+            REQUEST: words("""
+                instance-terminated-by-user spot-instance-terminated-by-user instance-stopped-by-user
+                canceled-before-fulfillment request-canceled-and-instance-running
+            """)
+        },
+        Cause.USER_ACTION,
+        "somebody ended the instance or the request",
+        source=STATUS,
+    ),
+    rule(
+        "request-waits",
+        {
+            REQUEST: words("""
+                capacity-not-available capacity-oversubscribed price-too-low az-group-constraint
+                launch-group-constraint placement-group-constraint schedule-expired
+            """)
+        },
+        Cause.NO_CAPACITY,
+        "the Spot request could not be fulfilled",
+        source=STATUS,
+    ),
+    rule(
+        "request-invalid",
+        {REQUEST: words("bad-parameters constraint-not-fulfillable limit-exceeded instance-terminated-by-schedule")},
+        Cause.APPLICATION,
+        "the Spot request asked for something that it cannot have, or for an end at this time",
+        source=STATUS,
+    ),
+    rule(
+        "request-system-error",
+        {REQUEST: "system-error"},
+        Cause.INFRASTRUCTURE,
+        "EC2 had an error with the Spot request",
+        source=STATUS,
+    ),
+    rule(
+        "request-undecided",
+        {
+            REQUEST: words("""
+                marked-for-stop marked-for-termination instance-terminated-by-service fulfilled pending-evaluation
+                pending-fulfillment not-scheduled-yet
+            """)
+        },
+        Cause.UNKNOWN,
+        "the status of the Spot request does not say who ended the instance",
+        source=STATUS,
+    ),  # API errors
+    rule(
+        "error-no-capacity",
+        {
+            ERROR: words("""
+                InsufficientInstanceCapacity InsufficientHostCapacity InsufficientReservedInstanceCapacity
+                InsufficientCapacity InsufficientCapacityOnHost SpotMaxPriceTooLow UnfulfillableCapacity
+                MaxSpotInstanceCountExceeded ReservationCapacityExceeded
+            """)
+        },
+        Cause.NO_CAPACITY,
+        "EC2 had no such capacity",
+        source=ERRORS,
+    ),
+    rule(
+        "error-server",
+        {
+            ERROR: words("""
+                InternalError InternalFailure ServiceUnavailable Unavailable RequestLimitExceeded
+            """)
+        },
+        Cause.INFRASTRUCTURE,
+        "the EC2 API failed",
+        source=ERRORS,
+    ),
+)

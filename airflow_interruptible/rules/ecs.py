@@ -1,0 +1,275 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Amazon ECS and Fargate: ``stopCode``, ``stoppedReason``, containers, ``RunTask`` failures. AWS Batch repeats them.
+
+The trap: ``Host EC2 (instance ...) terminated.`` is the same text for a reclaim and for a scale-in.
+"""
+
+from __future__ import annotations
+
+from airflow_interruptible.core.capacity import CapacityType
+from airflow_interruptible.core.cause import Cause
+from airflow_interruptible.core.rule import Table, says
+from airflow_interruptible.core.surface import Naming, Surface, reading
+from airflow_interruptible.rules import exits
+
+SURFACE = Surface(
+    services={"ecs": ("amazon-ecs", "aws-ecs"), "fargate": ("ecs-fargate", "aws-fargate")},
+    envelopes=("Records", "body", "Message", "detail", "tasks", "task"),
+    strings={
+        "stoppedReason/stopCode": "stoppedReason",
+        "stoppedReason": "stoppedReason",
+        "stopCode": "stopCode",
+        "statusReason": "stoppedReason",
+        "container state": "containers.reason",
+    },
+    readings=(
+        reading(
+            r"(?P<stopCode>TaskFailedToStart|EssentialContainerExited|UserInitiated|ServiceSchedulerInitiated"
+            r"|SpotInterruption|TerminationNotice|InfrastructureHealth)"
+        ),
+        reading(r"Host EC2 \(instance (?P<ec2InstanceId>i-[0-9a-f]+)\) (?:stopped|terminated)\.?"),
+        reading(r"An error occurred \((?P<error__code>\w+)\) when calling the \w+ operation.*"),
+    ),
+    read=("stoppedReason",),
+    machines=(Naming("instance", "ec2InstanceId"),),
+    capacity={
+        "capacityProviderName": {"FARGATE_SPOT": CapacityType.SPOT, "FARGATE": CapacityType.ON_DEMAND},
+        "instanceLifecycle": {"spot": CapacityType.SPOT},
+    },
+)
+
+GUIDE = "https://docs.aws.amazon.com/AmazonECS/latest/developerguide"
+TASK = "https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_Task.html"
+STOPPED = f"{GUIDE}/stopped-task-errors.html"
+ERROR_CODES = "https://docs.aws.amazon.com/AmazonECS/latest/userguide/stopped-task-error-codes.html"
+CAPACITY = f"{GUIDE}/fargate-capacity-providers.html"
+FAILURES = f"{GUIDE}/api_failures_messages.html"
+AGENT = "https://github.com/aws/amazon-ecs-agent/blob/master/agent/app/agent.go"
+
+REASON = "stoppedReason | statusReason | containers.reason | container.reason | attempts.container.reason | (text)"
+EXIT = "containers.exitCode | container.exitCode | attempts.container.exitCode | exitCode"
+HOST_GONE = says(r"Host EC2 \(instance [\w-]+\) (?:stopped|terminated)\.?")
+
+rule = Table("ecs", ("ecs", "fargate", "batch"), STOPPED)
+
+RULES = (
+    rule(
+        "oom",
+        {REASON: says(r"OutOfMemory(?:Error)?\b.*")},
+        Cause.APPLICATION,
+        "the container used more memory than it asked for",
+    ),
+    rule(
+        "spot-stop-code",
+        {"stopCode": "SpotInterruption"},
+        Cause.SPOT_INTERRUPTION,
+        "AWS took the Spot capacity back",
+        source=TASK,
+    ),
+    rule(
+        "fargate-spot",
+        {REASON: says(r"Your Spot Task was interrupted\.?")},
+        Cause.SPOT_INTERRUPTION,
+        "AWS took the Fargate Spot capacity back",
+        source=CAPACITY,
+    ),
+    rule(
+        "host-gone-on-spot",
+        {REASON: HOST_GONE},
+        Cause.SPOT_INTERRUPTION,
+        "the spot instance under the task went away",
+        needs=CapacityType.SPOT,
+    ),
+    rule("host-gone", {REASON: HOST_GONE}, Cause.INFRASTRUCTURE, "the instance under the task went away"),
+    rule(
+        "deregistered",
+        {REASON: says(r"Container instance deregistration forced by user\.?")},
+        Cause.INFRASTRUCTURE,
+        "an operator removed the container instance",
+    ),
+    rule(
+        "stopped-by-person", {"stopCode": "UserInitiated"}, Cause.USER_ACTION, "somebody stopped the task", source=TASK
+    ),
+    rule(
+        "termination-notice-on-spot",
+        {"stopCode": "TerminationNotice"},
+        Cause.SPOT_INTERRUPTION,
+        "the spot instance under the task was given notice",
+        source=TASK,
+        needs=CapacityType.SPOT,
+    ),
+    rule(
+        "termination-notice",
+        {"stopCode": "TerminationNotice"},
+        Cause.INFRASTRUCTURE,
+        "the instance under the task was given notice",
+        source=TASK,
+    ),
+    rule(
+        "infrastructure-health",
+        {"stopCode": "InfrastructureHealth"},
+        Cause.INFRASTRUCTURE,
+        "ECS found the infrastructure under the task unhealthy",
+        source=TASK,
+    ),
+    rule(
+        "agent-drains-spot",
+        {
+            "(text)": says(
+                r"(?:level=\S+ time=\S+ msg=.)?Received a spot interruption \([a-z]+\) scheduled for \S+"
+                r" setting state to DRAINING.{0,40}"
+            )
+        },
+        Cause.SPOT_INTERRUPTION,
+        "the ECS agent saw the Spot interruption notice",
+        source=AGENT,
+    ),
+    rule(
+        "health-check",
+        {
+            REASON: says(
+                r"Task failed (?:ELB|container) health checks.*"
+                r"|\(service [^)]*\) \([^)]*\) \([^)]*\) is unhealthy in \(.*"
+            )
+        },
+        Cause.APPLICATION,
+        "the task did not answer its health checks",
+    ),
+    rule(
+        "scaled-in",
+        {REASON: says(r"Scaling activity initiated by \(.*")},
+        Cause.INFRASTRUCTURE,
+        "the service was scaled in",
+    ),
+    rule(
+        "scheduler-stopped",
+        {"stopCode": "ServiceSchedulerInitiated"},
+        Cause.INFRASTRUCTURE,
+        "the ECS service scheduler stopped the task",
+        source=TASK,
+    ),
+    rule(
+        "maintenance",
+        {
+            REASON: says(
+                r"(?:Task stopped: )?ECS is performing maintenance on the underlying infrastructure"
+                r" hosting the task\.?"
+            )
+        },
+        Cause.INFRASTRUCTURE,
+        "AWS retired the host for maintenance",
+    ),
+    rule(
+        "registry-throttled",
+        {REASON: says(r"CannotPull\w*Error: .*toomanyrequests.*")},
+        Cause.INFRASTRUCTURE,
+        "the image registry refused for too many requests",
+        source=ERROR_CODES,
+    ),
+    rule(
+        "image-pull",
+        {REASON: says(r"CannotPull\w*Error: .*")},
+        Cause.APPLICATION,
+        "the image could not be pulled",
+        source=ERROR_CODES,
+    ),
+    rule(
+        "container-runtime",
+        {
+            REASON: says(
+                r"(?:ContainerRuntimeTimeout|DockerTimeout|DockerState|CannotStopContainer|CannotInspectContainer)Error\b.*"
+                r"|CannotStartContainerError: failed to get container status.*"
+            )
+        },
+        Cause.INFRASTRUCTURE,
+        "the container runtime of the host did not answer",
+        source=ERROR_CODES,
+    ),
+    rule(
+        "container-start",
+        {
+            REASON: says(
+                r"CannotStartContainerError: .*(?:executable file not found"
+                r"|no such file or directory|permission denied).*"
+            )
+        },
+        Cause.APPLICATION,
+        "the container's command could not be started",
+        source=ERROR_CODES,
+    ),
+    rule(
+        "resource-missing",
+        {
+            REASON: says(
+                r"ResourceInitializationError: .*(?:ResourceNotFoundException|AccessDenied|does not exist"
+                r"|is not authorized).*"
+            )
+        },
+        Cause.APPLICATION,
+        "a resource that the task definition names is missing or forbidden",
+        source=ERROR_CODES,
+    ),
+    rule(
+        "volume",
+        {REASON: says(r"CannotCreateVolumeError: .*")},
+        Cause.APPLICATION,
+        "a volume of the task definition could not be created",
+        source=ERROR_CODES,
+    ),
+    rule("internal-error", {REASON: says(r"InternalError: .*")}, Cause.INFRASTRUCTURE, "ECS had an internal error"),
+    rule(
+        "network-interface",
+        {
+            REASON: says(
+                r"(?:Timeout waiting for (?:network interface|EphemeralStorage) provisioning to complete"
+                r"|Unexpected EC2 error while attempting to create network interface).*"
+            )
+        },
+        Cause.INFRASTRUCTURE,
+        "the task's network interface or storage could not be provisioned",
+    ),
+    rule(
+        "no-capacity",
+        {
+            f"{REASON} | failures.reason": says(
+                r"Capacity is unavailable at this time\. Please try again later or in a"
+                r" different availability zone\.?"
+            )
+        },
+        Cause.NO_CAPACITY,
+        "there was no Fargate capacity",
+        source=FAILURES,
+    ),
+    rule(
+        "no-room",
+        {"failures.reason": says(r"RESOURCE:.*|EMPTY CAPACITY PROVIDER")},
+        Cause.NO_CAPACITY,
+        "no container instance had room for the task",
+        source=FAILURES,
+    ),
+    rule(
+        "agent-disconnected",
+        {"failures.reason": "AGENT"},
+        Cause.INFRASTRUCTURE,
+        "the agent of the container instance was disconnected",
+        source=FAILURES,
+    ),
+    rule(
+        "placement-attribute",
+        {
+            "failures.reason": says(
+                r"ATTRIBUTE|LOCATION|MULTIPLE CAPACITY PROVIDERS|MemberOf placement constraint unsatisfied\.?"
+            )
+        },
+        Cause.APPLICATION,
+        "the task definition asks for what the cluster does not offer",
+        source=FAILURES,
+    ),
+    rule("own-exit", {EXIT: exits.OWN}, Cause.APPLICATION, "the container exited with an error of its own"),
+    rule(
+        "signalled",
+        {EXIT: exits.SIGNALLED},
+        Cause.UNKNOWN,
+        "the container was ended by a signal, and nothing says who sent it",
+    ),
+)

@@ -1,0 +1,116 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Kubernetes nodes and the scheduler: taints, what could not be placed, events.
+
+The trap: a cordon or a pressure taint keeps pods away and ends none; and "Preempted" is the scheduler making room.
+"""
+
+from __future__ import annotations
+
+from airflow_interruptible.core.capacity import CapacityType
+from airflow_interruptible.core.cause import Cause
+from airflow_interruptible.core.rule import Table, says, words
+from airflow_interruptible.rules.kubernetes import AUTOSCALER, DOCS, GCP_SPOT, SOURCE, TAINT
+
+TAINTS = f"{DOCS}/reference/labels-annotations-taints/"
+SCHEDULER = f"{DOCS}/concepts/scheduling-eviction/kube-scheduler/"
+PRIORITY = f"{DOCS}/concepts/scheduling-eviction/pod-priority-preemption/"
+LIFECYCLE = f"{SOURCE}/controller/nodelifecycle/node_lifecycle_controller.go"
+
+NO_ROOM = says(r"(?:\d+/\d+|no) nodes (?:are )?available.*Insufficient .*")
+
+rule = Table("k8s", ("k8s", "eks", "gke", "aks"), TAINTS)
+
+RULES = (
+    rule(
+        "taint-lost",
+        {
+            TAINT: (
+                "node.kubernetes.io/unreachable",
+                "node.kubernetes.io/out-of-service",
+                "node.cloudprovider.kubernetes.io/shutdown",
+            )
+        },
+        Cause.INFRASTRUCTURE,
+        "the node was lost",
+        source=TAINTS,
+    ),
+    rule(
+        "taint-scaled-down",
+        {TAINT: "ToBeDeletedByClusterAutoscaler"},
+        Cause.INFRASTRUCTURE,
+        "the cluster autoscaler is removing the node",
+        source=AUTOSCALER,
+    ),
+    rule(
+        "taint-impending",
+        {TAINT: "cloud.google.com/impending-node-termination"},
+        Cause.INFRASTRUCTURE,
+        "GKE is about to end the node",
+        source=GCP_SPOT,
+    ),
+    rule(
+        "unschedulable",
+        {
+            "conditions.PodScheduled.False.reason": "Unschedulable",
+            "conditions.PodScheduled.False.message": says(r"(?:\d+/\d+|no) nodes (?:are )?available.*Insufficient .*"),
+        },
+        Cause.NO_CAPACITY,
+        "no node had room for the pod",
+        source=f"{DOCS}/concepts/scheduling-eviction/kube-scheduler/",
+    ),
+    rule(
+        "unschedulable-on-spot",
+        {"conditions.PodScheduled.False.reason": "Unschedulable"},
+        Cause.NO_CAPACITY,
+        "no spot node could take the pod",
+        source=f"{DOCS}/concepts/scheduling-eviction/kube-scheduler/",
+        needs=CapacityType.SPOT,
+    ),
+    rule(
+        "failed-scheduling",
+        {"reason": "FailedScheduling", "message": says(r"(?:\d+/\d+|no) nodes (?:are )?available.*Insufficient .*")},
+        Cause.NO_CAPACITY,
+        "no node had room for the pod",
+        source=f"{DOCS}/concepts/scheduling-eviction/kube-scheduler/",
+    ),
+    rule(
+        "failed-scheduling-on-spot",
+        {"reason": "FailedScheduling"},
+        Cause.NO_CAPACITY,
+        "no spot node could take the pod",
+        source=f"{DOCS}/concepts/scheduling-eviction/kube-scheduler/",
+        needs=CapacityType.SPOT,
+    ),
+    rule(
+        "failed-scale-up",
+        {"reason": "FailedScaleUp"},
+        Cause.NO_CAPACITY,
+        "the cluster autoscaler could not get a node",
+        source=AUTOSCALER,
+    ),
+    rule(
+        "event-preempted",
+        {"reason": "Preempted"},
+        Cause.INFRASTRUCTURE,
+        "the scheduler made room for a pod of higher priority",
+        source=f"{DOCS}/concepts/scheduling-eviction/pod-priority-preemption/",
+    ),
+    rule(
+        "event-node",
+        {
+            "reason": words("""
+                NodeNotReady TaintManagerEviction NodeControllerEviction DeletingNode RemovingNode Rebooted
+            """)
+        },
+        Cause.INFRASTRUCTURE,
+        "the node was lost",
+        source=f"{SOURCE}/controller/nodelifecycle/node_lifecycle_controller.go",
+    ),
+    rule(
+        "event-scale-down",
+        {"reason": ("ScaleDown", "ScaleDownEmpty")},
+        Cause.INFRASTRUCTURE,
+        "the cluster autoscaler removed the node",
+        source=AUTOSCALER,
+    ),
+)

@@ -1,0 +1,120 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Ray: drain reasons, node death reasons and the documented messages of actor and task errors.
+
+The trap: the message of a node's death names "OOM, preempted node, etc" as possible causes of any death.
+"""
+
+from __future__ import annotations
+
+from airflow_interruptible.core.cause import Cause
+from airflow_interruptible.core.rule import Table, says
+from airflow_interruptible.core.surface import Surface
+
+SURFACE = Surface(
+    services={"ray": ("kuberay", "anyscale")},
+    envelopes=("node", "node_death_info", "NodeDeathInfo", "deathInfo", "drain_node_request"),
+    strings={"event": "reason"},
+)
+
+PROTO = "https://github.com/ray-project/ray/blob/master/src/ray/protobuf/common.proto"
+AUTOSCALER = "https://github.com/ray-project/ray/blob/master/src/ray/protobuf/autoscaler.proto"
+DEATH = "https://github.com/ray-project/ray/blob/master/src/ray/gcs/actor/gcs_actor_manager.cc"
+STATE = "https://github.com/ray-project/ray/blob/master/python/ray/dashboard/modules/node/datacenter.py"
+ERRORS = "https://docs.ray.io/en/latest/ray-core/api/exceptions.html"
+OOM = "https://docs.ray.io/en/latest/ray-core/scheduling/ray-oom-prevention.html"
+
+REASON = "reason | NodeDeathInfo.reason | death_reason | DeathReason"
+NODE_DIED = r"(?:.{0,400}\n)?\s*The actor died because its node has died\. Node Id: [0-9a-f]{1,64}\s+"
+
+rule = Table("ray", ("ray",), PROTO)
+
+RULES = (
+    rule(
+        "drained-preempted",
+        {REASON: "DRAIN_NODE_REASON_PREEMPTION"},
+        Cause.SPOT_INTERRUPTION,
+        "the node was drained for a preemption",
+        source=AUTOSCALER,
+    ),
+    rule(
+        "drained-idle",
+        {REASON: "DRAIN_NODE_REASON_IDLE_TERMINATION"},
+        Cause.INFRASTRUCTURE,
+        "the autoscaler removed an idle node",
+        source=AUTOSCALER,
+    ),
+    rule("died-preempted", {REASON: "AUTOSCALER_DRAIN_PREEMPTED"}, Cause.SPOT_INTERRUPTION, "the node was preempted"),
+    rule("died-idle", {REASON: "AUTOSCALER_DRAIN_IDLE"}, Cause.INFRASTRUCTURE, "the autoscaler removed an idle node"),
+    rule(
+        "died-unexpectedly",
+        {REASON: "UNEXPECTED_TERMINATION"},
+        Cause.INFRASTRUCTURE,
+        "the node died, and Ray saw no drain before",
+    ),
+    rule(
+        "died-expectedly",
+        {REASON: "EXPECTED_TERMINATION"},
+        Cause.UNKNOWN,
+        "the node was stopped on purpose, and Ray does not say whose",
+    ),
+    rule(
+        "error-preempted",
+        {"preempted": "True"},
+        Cause.SPOT_INTERRUPTION,
+        "the actor's node was preempted",
+        source=ERRORS,
+    ),
+    rule(
+        "oom",
+        {"(text)": says(r"Task was killed due to the node running low on memory\..*")},
+        Cause.APPLICATION,
+        "Ray killed the task for its memory",
+        source=OOM,
+    ),
+    rule(
+        "actor-preempted",
+        {"(text)": says(NODE_DIED + r"the actor's node was preempted: .*")},
+        Cause.SPOT_INTERRUPTION,
+        "the actor's node was preempted",
+        source=DEATH,
+    ),
+    rule(
+        "actor-spot-killed",
+        {"(text)": says(r"\s*The actor's node was killed by a spot preemption\.?")},
+        Cause.SPOT_INTERRUPTION,
+        "the actor's node was preempted",
+        source=ERRORS,
+    ),
+    rule(
+        "actor-node-lost",
+        {"(text)": says(NODE_DIED + r"the actor's node was terminated unexpectedly: .*")},
+        Cause.INFRASTRUCTURE,
+        "the actor's node died",
+        source=DEATH,
+    ),
+    rule(
+        "node-preempted",
+        {"state_message | (text)": says(r"Terminated due to preemption(?:: .*)?")},
+        Cause.SPOT_INTERRUPTION,
+        "the node was preempted",
+        source=STATE,
+    ),
+    rule(
+        "node-lost",
+        {
+            "state_message | (text)": says(
+                r"(?:Unexpected termination|Terminated due to idle \(no Ray activity\))(?:: .*)?"
+            )
+        },
+        Cause.INFRASTRUCTURE,
+        "the node died, or the autoscaler removed it",
+        source=STATE,
+    ),
+    rule(
+        "task-node-died",
+        {"(text)": says(r"Task failed due to the node dying\..*")},
+        Cause.UNKNOWN,
+        "the node died; the causes that the message lists are guesses",
+        source=ERRORS,
+    ),
+)

@@ -1,0 +1,158 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Place the next attempt of one task instance: what happened so far, what the rule says, what the row must become.
+
+The server knows less than the worker did, and the same functions decide: what the worker wrote into the ledger is the
+history; where it wrote nothing, the silence itself is judged.
+"""
+
+from __future__ import annotations
+
+import logging
+import random
+from dataclasses import dataclass, replace
+from datetime import datetime, timezone
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+from airflow_interruptible.compute import ComputeChoice, Slot
+from airflow_interruptible.core.capacity import CapacityType
+from airflow_interruptible.core.cause import Cause, Charge
+from airflow_interruptible.core.delay import system_delay
+from airflow_interruptible.core.history import Trace
+from airflow_interruptible.core.verdict import Verdict, decide
+from airflow_interruptible.exceptions import LedgerError
+from airflow_interruptible.ledger import KEY, Ledger, Record
+from airflow_interruptible.marker import Marker, tolerated_by, without_marker
+from airflow_interruptible.server import seam
+from airflow_interruptible.settings import get_settings
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from sqlalchemy.orm import Session
+
+log = logging.getLogger(__name__)
+
+
+@dataclass
+class Row:
+    """A task instance of ours, in a transaction of the scheduler or the API server."""
+
+    session: Session
+    ti: Any
+    marker: Marker
+
+    def after_try(self, ended: Any) -> None:
+        """Place the attempt that follows the try that ``ended`` records.
+
+        A try that the worker reported is only followed. One that it did not is judged here as well, since the
+        delay before the next attempt has to be set now.
+        """
+        ledger = self._ledger(ended.try_number + 1)
+        record = ledger.records.get(ended.try_number)
+        reported = seam.state_change(self.ti) == (
+            None,
+            None,
+        )  # the API server has not yet written what the worker asked for
+        silent = record is None or record.cause is None
+        if ended.try_number > ledger.base and silent and not reported:
+            orphaned = self.ti.state is None
+            ledger, verdict = self._judge(ledger, ended.try_number, Cause.INFRASTRUCTURE if orphaned else None)
+            self._explain(ended, verdict)
+        self._place(ledger, ended.try_number + 1)
+
+    def after_never_started(self) -> None:
+        """Place the attempt that follows one that was lost while it was queued."""
+        ledger, verdict = self._judge(self._ledger(self.ti.try_number + 1), self.ti.try_number, Cause.INFRASTRUCTURE)
+        self._explain(self.ti, verdict)
+        self._place(ledger, self.ti.try_number + 1)
+
+    def after_clear(self, ended: Any) -> None:
+        """Start both budgets afresh, as Airflow does when it clears a task that has finished."""
+        self.ti.max_tries = ended.try_number + self.marker.budget.total_retries
+        ledger = self._ledger(ended.try_number + 1)
+        record = ledger.records.get(ended.try_number, Record(self.marker.capacity))
+        record = replace(
+            record, cause=Cause.USER_ACTION, charge=Charge.NONE, ended=_now(), reason="cleared by a person"
+        )
+        self._write(ledger.with_record(ended.try_number, record))
+        self._place(ledger, ended.try_number + 1)
+
+    def after_requeue(self) -> None:
+        """Move a try that no spot machine could be found for to on-demand. It has not failed: nobody is charged."""
+        if self.marker.capacity is not CapacityType.SPOT:
+            return
+        number = self.ti.try_number
+        record = Record(CapacityType.ON_DEMAND, reason="no spot capacity: it was stuck in the queue")
+        self._write(self._ledger(number).with_record(number, record))
+        self._move(CapacityType.ON_DEMAND)
+
+    def place_first(self, conf: Mapping[str, Any]) -> None:
+        """Place an attempt that nothing has happened to yet, in a run whose ``conf`` says something."""
+        self._place(self._ledger(self.ti.try_number + 1), self.ti.try_number + 1, conf)
+
+    def after_reset(self) -> None:
+        """Place the next attempt of a task instance whose row a clear has set back to what the Dag file says."""
+        self._place(self._ledger(self.ti.try_number + 1), self.ti.try_number + 1)
+
+    def place_queued(self) -> None:
+        """Place the attempt that is about to be handed to an executor."""
+        self._place(self._ledger(self.ti.try_number), self.ti.try_number)
+
+    @cached_property
+    def _conf(self) -> Mapping[str, Any]:
+        return self.ti.dag_run.conf or {}
+
+    def _ledger(self, number: int) -> Ledger:
+        try:
+            ledger = Ledger.from_json(seam.read_state(self.session, self.ti, KEY))
+        except (LedgerError, ValueError) as error:
+            log.warning("%s Every attempt is taken as the author's failure, which leads to on-demand soonest.", error)
+            ledger = Ledger(records={n: Record(cause=Cause.UNKNOWN) for n in range(1, number)})
+        return ledger.at(number, self.ti.max_tries, self.marker.budget)
+
+    def _judge(self, ledger: Ledger, number: int, cause: Cause | None) -> tuple[Ledger, Verdict]:
+        before = ledger.history(self.marker.budget, self.marker.resolved(self._conf), before=number)
+        record = ledger.records.get(number)
+        trace = Trace(self.marker.capacity, cause, started=record is not None and record.started is not None)
+        verdict = decide(before, trace, "nobody reported its end")
+        record = replace(record or Record(), capacity=self.marker.capacity, cause=cause, charge=verdict.charge)
+        record = replace(record, ended=_now(), reason=verdict.reason)
+        ledger = ledger.with_record(number, record)
+        self._write(ledger)
+        return ledger, verdict
+
+    def _explain(self, ended: Any, verdict: Verdict) -> None:
+        """Tell Airflow when to try again, and people why."""
+        self.ti.retry_reason = verdict.reason
+        ended.retry_reason = verdict.reason
+        if not verdict.retry:
+            self.ti.retry_delay_override = 0.0  # the next attempt fails at once, with the reason; why wait for it
+        elif verdict.charge is Charge.SYSTEM:
+            row = verdict.history.account.row
+            delay = system_delay(row, self.marker.system_retry_delay, random.random())
+            self.ti.retry_delay_override = delay.total_seconds()
+
+    def _place(self, ledger: Ledger, number: int, conf: Mapping[str, Any] | None = None) -> None:
+        interruptible = self.marker.resolved(self._conf if conf is None else conf)
+        history = ledger.history(self.marker.budget, interruptible, before=number)
+        written = ledger.records.get(number)
+        self._move((written and written.capacity) or history.next_placement.capacity)
+
+    def _move(self, capacity: CapacityType) -> None:
+        settings = get_settings()
+        default = ComputeChoice(settings.compute, settings.compute_options)
+        slot = Slot(self.ti.queue, self.ti.executor, self.ti.executor_config)
+        placed = default.overridden_by(self.marker.compute).build().place(slot, capacity)
+        self.marker = replace(self.marker, capacity=capacity)
+        self.ti.queue = placed.queue
+        self.ti.executor = placed.executor
+        config = without_marker(placed.executor_config)
+        self.ti.executor_config = self.marker.to_config(config) if tolerated_by(placed.executor) else config
+
+    def _write(self, ledger: Ledger) -> None:
+        seam.write_state(self.session, self.ti, KEY, ledger.to_json())
+
+
+def _now() -> str:
+    return datetime.now(timezone.utc).isoformat(timespec="milliseconds")

@@ -1,0 +1,150 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Every private name of Airflow's metadata database that this package touches, and whether it is still there.
+
+Airflow has no public hook between a natural retry and the next queueing, so its models are watched instead. They may
+change in any release: what is missing is named, once, and then nothing of ours runs in that process.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta, timezone
+from functools import cache
+from typing import TYPE_CHECKING, Any
+
+from airflow_interruptible.exceptions import InterruptibleError
+
+if TYPE_CHECKING:
+    from sqlalchemy.orm import Session
+
+STUCK_IN_QUEUED = "stuck in queued reschedule"
+"""``TASK_STUCK_IN_QUEUED_RESCHEDULE_EVENT`` of Airflow's scheduler_job_runner, which is too heavy to import for it."""
+
+Key = tuple[str, str, str, int]
+"""A task instance: Dag id, task id, run id, map index."""
+
+_ENDING_COLUMNS = {"start_date", "end_date", "retry_delay_override", "retry_reason"}
+_TRY_COLUMNS = _ENDING_COLUMNS | {
+    *("dag_id", "task_id", "run_id", "map_index", "try_number", "max_tries"),
+    *("queue", "executor", "executor_config", "state"),
+}
+_LOG_COLUMNS = {"event", "dag_id", "task_id", "run_id", "map_index"}
+_RUN_COLUMNS = {"dag_id", "run_id", "conf", "state"}
+
+
+class SeamChangedError(InterruptibleError):
+    """This Airflow's metadata database is not the one this package knows."""
+
+
+@dataclass(frozen=True)
+class Models:
+    """Airflow's models that are watched."""
+
+    task_instance: type[Any]
+    history: type[Any]
+    dag_run: type[Any]
+    log: type[Any]
+
+
+@cache
+def models() -> Models:
+    """Return Airflow's models.
+
+    :raises SeamChangedError: a model or a column is not there; the message names it.
+    """
+    try:
+        from airflow.models.dagrun import DagRun
+        from airflow.models.log import Log
+        from airflow.models.taskinstance import TaskInstance
+        from airflow.models.taskinstancehistory import TaskInstanceHistory
+    except ImportError as error:
+        raise SeamChangedError(f"a model of Airflow's metadata database has moved: {error}") from error
+    found = Models(TaskInstance, TaskInstanceHistory, DagRun, Log)
+    wanted: dict[Any, set[str]] = {
+        TaskInstance: _TRY_COLUMNS,
+        TaskInstanceHistory: _TRY_COLUMNS,
+        DagRun: _RUN_COLUMNS,
+        Log: _LOG_COLUMNS,
+    }
+    for model, columns in wanted.items():
+        if missing := columns - set(model.__mapper__.all_orm_descriptors.keys()):
+            raise SeamChangedError(f"{model.__name__} has no {', '.join(sorted(missing))}")
+    return found
+
+
+def key_of(row: Any) -> Key:
+    """Return which task instance a row is about."""
+    return row.dag_id, row.task_id, row.run_id, row.map_index
+
+
+def state_change(row: Any) -> tuple[str | None, str | None]:
+    """Return the state that the next flush replaces, and the one it writes; (None, None) if it writes none."""
+    from sqlalchemy import inspect
+
+    history = inspect(row).attrs.state.history
+    if not history.added:
+        return None, None
+    return _text(history.deleted[0] if history.deleted else None), _text(history.added[0])
+
+
+def _text(state: Any) -> str | None:
+    return None if state is None else str(getattr(state, "value", state))
+
+
+def find(session: Session, key: Key) -> Any:
+    """Return the task instance with that key, None if there is none."""
+    from sqlalchemy import select
+
+    model = models().task_instance
+    dag_id, task_id, run_id, map_index = key
+    return session.scalar(
+        select(model).where(
+            model.dag_id == dag_id, model.task_id == task_id, model.run_id == run_id, model.map_index == map_index
+        )
+    )
+
+
+def waiting(session: Session, dag_id: str, run_id: str) -> list[Any]:
+    """Return the task instances of a run that nothing has happened to yet."""
+    from sqlalchemy import select
+
+    model = models().task_instance
+    return list(
+        session.scalars(select(model).where(model.dag_id == dag_id, model.run_id == run_id, model.state.is_(None)))
+    )
+
+
+def conf_of(session: Session, dag_id: str, run_id: str) -> Mapping[str, Any]:
+    """Return the conf of a run, empty if it has none."""
+    from sqlalchemy import select
+
+    model = models().dag_run
+    conf = session.scalar(select(model.conf).where(model.dag_id == dag_id, model.run_id == run_id))
+    return conf if isinstance(conf, Mapping) else {}
+
+
+def read_state(session: Session, row: Any, key: str) -> Any:
+    """Return a value of the task state store, None if there is none."""
+    from airflow.state import get_state_backend
+
+    stored = get_state_backend().get(_scope(row), key, session=session)
+    return None if stored is None else json.loads(stored)
+
+
+def write_state(session: Session, row: Any, key: str, value: Any) -> None:
+    """Write a value to the task state store, with the life time that Airflow gives to what workers write."""
+    from airflow.configuration import conf
+    from airflow.state import get_state_backend
+
+    days = conf.getint("state_store", "default_retention_days", fallback=30)
+    expires_at = datetime.now(timezone.utc) + timedelta(days=days) if days > 0 else None
+    get_state_backend().set(_scope(row), key, json.dumps(value), expires_at=expires_at, session=session)
+
+
+def _scope(row: Any) -> Any:
+    from airflow._shared.state import TaskScope
+
+    dag_id, task_id, run_id, map_index = key_of(row)
+    return TaskScope(dag_id=dag_id, run_id=run_id, task_id=task_id, map_index=map_index)

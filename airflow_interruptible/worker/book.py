@@ -1,0 +1,125 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The ledger of the task instance that runs in this process.
+
+Two requests per attempt: one read and one write at its start, and one write when it fails. A store that cannot be
+reached costs the accounting of this attempt, never the attempt.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import socket
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime, timezone
+from typing import TYPE_CHECKING, Any
+
+from airflow_interruptible.annotation import Annotation, annotation_of, resolve_interruptible
+from airflow_interruptible.core.placement import Placement
+from airflow_interruptible.exceptions import LedgerError
+from airflow_interruptible.ledger import KEY, Ledger, Record
+
+if TYPE_CHECKING:
+    from airflow.sdk import Context
+
+    from airflow_interruptible.core.history import History
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Book:
+    """The ledger as one attempt reads and writes it.
+
+    :param attempt: the number of this attempt, Airflow's try number.
+    :param interruptible: the setting that applies, this run's conf included.
+    :param ledger: what was read, without what this attempt adds.
+    :param queue: the queue this attempt was taken from.
+    """
+
+    store: Any
+    annotation: Annotation
+    interruptible: bool
+    attempt: int
+    ledger: Ledger
+    queue: str | None = None
+
+    @classmethod
+    def open(cls, task: Any, context: Context | Mapping[str, Any]) -> Book:
+        """Read the ledger; one that cannot be understood is started anew, with a warning.
+
+        :raises TypeError: the run's conf says something about ``interruptible`` that cannot be meant.
+        :raises Exception: whatever Airflow raises when the store cannot be reached.
+        """
+        ti: Any = context["ti"]
+        annotation = annotation_of(task)
+        setting = resolve_interruptible(task, annotation.interruptible, _conf(context))
+        store = context["task_state_store"]
+        ledger = _read(store).at(ti.try_number, ti.max_tries, annotation.budget)
+        return cls(store, annotation, setting.interruptible, ti.try_number, ledger, ti.queue)
+
+    @property
+    def history(self) -> History:
+        """What happened since the last clear, before this attempt."""
+        return self.ledger.history(self.annotation.budget, self.interruptible, before=self.attempt)
+
+    @property
+    def record(self) -> Record:
+        """This attempt's entry. Until it is written, only the capacity is known."""
+        return self.ledger.records.get(self.attempt) or Record(capacity=self.placement.capacity)
+
+    @property
+    def placement(self) -> Placement:
+        """What this attempt runs on: what the server wrote down, else what its queue tells, else what the rule says."""
+        ruled = self.history.next_placement
+        written = self.ledger.records.get(self.attempt)
+        if written is not None and written.capacity is not None:
+            return Placement(written.capacity, "the server placed it there")
+        actual = self.annotation.compute.build().capacity_of(self.queue)
+        if actual in (None, ruled.capacity):
+            return ruled
+        return Placement(actual, f"queue {self.queue!r} stands for it, although {ruled.capacity.value} was due")
+
+    @property
+    def misplaced(self) -> bool:
+        """Whether this attempt runs on another capacity than the rule says, and nobody wrote down why."""
+        written = self.ledger.records.get(self.attempt)
+        return written is None and self.placement.capacity is not self.history.next_placement.capacity
+
+    def starting_record(self) -> Record:
+        """Return this attempt's entry as it runs here and now. A resumed attempt keeps its first start."""
+        record = self.record
+        return replace(record, started=record.started or now(), where={**record.where, **_here(self.queue)})
+
+    def write(self, record: Record, history: History) -> None:
+        """Write down ``record`` for this attempt, and the charges of ``history``.
+
+        :raises Exception: whatever Airflow raises when the store cannot be reached.
+        """
+        ledger = self.ledger.with_record(self.attempt, record).with_charges(history)
+        self.store.set(KEY, ledger.to_json())
+
+
+def now() -> str:
+    """Return the time as the ledger writes it."""
+    return datetime.now(timezone.utc).isoformat(timespec="milliseconds")
+
+
+def _read(store: Any) -> Ledger:
+    try:
+        return Ledger.from_json(store.get(KEY))
+    except LedgerError as error:
+        log.warning("%s Attempts before this one are taken as never recorded.", error)
+        return Ledger()
+
+
+def _conf(context: Context | Mapping[str, Any]) -> Mapping[str, Any]:
+    conf = getattr(context.get("dag_run"), "conf", None)
+    return conf if isinstance(conf, Mapping) else {}
+
+
+def _here(queue: str | None) -> dict[str, Any]:
+    from airflow_interruptible import remote
+
+    return {"host": socket.gethostname(), "pid": os.getpid(), "queue": queue, **remote.here()}

@@ -1,0 +1,104 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Turn the SIGTERM of a vanishing machine into :class:`Interrupted`, raised inside ``execute``.
+
+Airflow's own handler calls ``on_kill()`` and returns, after which ``execute`` goes on and may even succeed. Ours
+calls that handler and then raises. It does nothing else: the interrupted code may hold any lock, so neither I/O nor a
+request to the supervisor is safe in here.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from types import FrameType
+
+from airflow_interruptible.exceptions import Interrupted
+from airflow_interruptible.worker.comms import request_under_way
+
+_Handler = Callable[[int, FrameType | None], object]
+
+_POLL_SECONDS = 0.01
+
+
+@dataclass
+class Watch:
+    """Whether a signal arrived while it was watched for. ``arrived`` is when, in seconds since the epoch."""
+
+    arrived: float | None = None
+    _settled: bool = field(default=False, repr=False)
+
+    def handle(self, signum: int, frame: FrameType | None, inner: _Handler | None) -> None:
+        """Handle the signal: let Airflow stop the operator's work, then raise, both once."""
+        if self.arrived is None:
+            self.arrived = time.time()
+            if inner is not None:
+                inner(signum, frame)
+        if self._settled:
+            return
+        if request_under_way():
+            self._signal_again(signum)
+            return
+        self._settled = True
+        raise Interrupted(f"{signal.Signals(signum).name}: the machine of this attempt was told to stop")
+
+    def close(self) -> None:
+        """Raise no more: the watched block is left."""
+        self._settled = True
+
+    def _signal_again(self, signum: int) -> None:
+        """Deliver the signal again once the request under way has its response."""
+
+        def wait() -> None:
+            while request_under_way():
+                time.sleep(_POLL_SECONDS)
+            if not self._settled:
+                os.kill(os.getpid(), signum)
+
+        threading.Thread(target=wait, name="interruptible-signal", daemon=True).start()
+
+
+@contextmanager
+def watched(signum: signal.Signals = signal.SIGTERM) -> Iterator[Watch]:
+    """Watch for the signal inside the ``with`` block.
+
+    Outside the main thread, where Python allows no handler, nothing is watched. A process forked inside the block
+    inherits the handler but not the duty: there, only the handler that was in place before is called.
+
+    :raises Interrupted: the signal arrived inside the block, whatever the code in it made of the exception.
+    """
+    watch = Watch()
+    if threading.current_thread() is not threading.main_thread():
+        yield watch
+        return
+    previous = signal.getsignal(signum)
+    signal.signal(signum, _handler(watch, previous if callable(previous) else None))
+    try:
+        yield watch
+    except Interrupted:
+        raise
+    except BaseException as error:
+        if watch.arrived is None:
+            raise
+        raise Interrupted("the machine of this attempt was told to stop") from error
+    finally:
+        watch.close()
+        signal.signal(signum, previous)
+    if watch.arrived is not None:
+        raise Interrupted("the machine of this attempt was told to stop, and the task swallowed it")
+
+
+def _handler(watch: Watch, inner: _Handler | None) -> _Handler:
+    owner = os.getpid()
+
+    def handler(signum: int, frame: FrameType | None) -> None:
+        if os.getpid() == owner:
+            watch.handle(signum, frame, inner)
+        elif inner is not None:
+            inner(signum, frame)
+
+    return handler

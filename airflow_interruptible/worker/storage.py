@@ -1,0 +1,139 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Where the files of one task instance's checkpoints are: a prefix below ``[interruptible] checkpoint_path``.
+
+Every checkpoint gets a folder of its own, ``<attempt>-<random>``, which is written once: half a folder is one that
+nobody points to. Which folder counts is not known here. All paths go to the file system itself (fsspec) as lists, which
+mean the same on a disk and in a bucket; "copy this tree to there" does not.
+"""
+
+from __future__ import annotations
+
+import secrets
+from contextlib import suppress
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
+
+from airflow_interruptible.settings import SECTION, get_settings
+from airflow_interruptible.worker.saved import CheckpointError, Folder
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from airflow.sdk import ObjectStoragePath
+
+DEFAULT_FOLDER = "interruptible-checkpoints"
+"""Below ``AIRFLOW_HOME``, where nobody said otherwise."""
+
+
+@dataclass(frozen=True)
+class Storage:
+    """The checkpoint files of one task instance.
+
+    :raises CheckpointError: on first use, if the setting names a place that cannot be used.
+    """
+
+    dag_id: str
+    run_id: str
+    task_id: str
+    map_index: int
+
+    def upload(self, source: Path, attempt: int) -> Folder:
+        """Copy the files below ``source`` into a new folder. If that fails, nothing of it is left.
+
+        :raises CheckpointError: there are none.
+        """
+        files = sorted(path for path in source.rglob("*") if path.is_file())
+        if not files:
+            raise CheckpointError(
+                "Nothing was written into the folder of save_files(). Write files below the folder that it gives; for "
+                "a value alone there is save()."
+            )
+        name = f"{attempt}-{secrets.token_hex(6)}"
+        targets = [f"{self._at(name)}/{path.relative_to(source).as_posix()}" for path in files]
+        try:
+            for parent in sorted({target.rpartition("/")[0] for target in targets}):
+                self._fs.makedirs(parent, exist_ok=True)
+            self._fs.put([str(path) for path in files], targets)
+        except Exception:
+            with suppress(Exception):
+                self.remove(name)
+            raise
+        return Folder(name, len(files), sum(path.stat().st_size for path in files))
+
+    def holds(self, folder: Folder) -> bool:
+        """Return whether ``folder`` is there, as whole as it was written."""
+        found = self._list(folder.name)
+        return (len(found), sum(found.values())) == (folder.files, folder.size)
+
+    def download(self, folder: Folder, target: Path) -> None:
+        """Copy the files of ``folder`` into ``target``."""
+        prefix, names = self._at(folder.name), list(self._list(folder.name))
+        paths = [target / name for name in names]
+        for path in paths:
+            path.parent.mkdir(parents=True, exist_ok=True)
+        self._fs.get([f"{prefix}/{name}" for name in names], [str(path) for path in paths])
+
+    def folders_before(self, attempt: int) -> list[str]:
+        """Return the names of the folders that earlier attempts left."""
+        try:
+            names = [path.rstrip("/").rpartition("/")[2] for path in self._fs.ls(self._root.path, detail=False)]
+        except FileNotFoundError:
+            return []
+        numbers = {name: name.partition("-")[0] for name in names}
+        return [name for name, number in numbers.items() if number.isdecimal() and int(number) < attempt]
+
+    def remove(self, name: str | None = None) -> None:
+        """Delete a folder, by default all that this task instance has."""
+        try:
+            self._fs.rm(self._root.path if name is None else self._at(name), recursive=True)
+        except FileNotFoundError:
+            return
+
+    def __str__(self) -> str:
+        """Return where it is, as people write it."""
+        return str(self._root)
+
+    @cached_property
+    def _root(self) -> ObjectStoragePath:
+        parts = {
+            "dag_id": self.dag_id,
+            "run_id": self.run_id,
+            "task_id": self.task_id,
+            "map_index": str(self.map_index),
+        }
+        root = _base()
+        for key, value in parts.items():
+            root /= f"{key}={quote(value, safe=':+')}"
+        return root
+
+    @cached_property
+    def _fs(self) -> Any:
+        return self._root.fs
+
+    def _at(self, name: str) -> str:
+        return f"{self._root.path}/{name}"
+
+    def _list(self, name: str) -> dict[str, int]:
+        """Return the sizes of the files in a folder, by their name below it."""
+        prefix = self._at(name)
+        self._fs.invalidate_cache(prefix)
+        found = self._fs.find(prefix, detail=True)
+        return {path.partition(f"/{name}/")[2]: int(about["size"]) for path, about in found.items()}
+
+
+def _base() -> ObjectStoragePath:
+    from airflow.configuration import get_airflow_home
+    from airflow.sdk import ObjectStoragePath
+
+    place = get_settings().checkpoint_path or f"{get_airflow_home()}/{DEFAULT_FOLDER}"
+    try:
+        base = ObjectStoragePath(place)
+        _ = base.fs  # made on first use, and what is missing for it is found out then
+    except (ImportError, ValueError) as error:
+        raise CheckpointError(
+            f"[{SECTION}] checkpoint_path {place!r} cannot be used: {error}. Install the provider that knows its "
+            "scheme (for s3, apache-airflow-providers-amazon[s3fs]), or name a directory that all workers share."
+        ) from error
+    return base

@@ -1,0 +1,131 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What happens between the announcement of an interruption and the end of the attempt: the author is told, in time.
+
+A notice of the cloud comes 15 seconds to two minutes ahead and is heard in a thread of its own; a bare signal is
+known only when the code has already stopped. Either way the author's callback runs once, and no longer than the
+machine lives: a callback that raises or hangs cannot keep the attempt from ending as interrupted.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import signal
+import threading
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from airflow_interruptible.worker.fate import SIGNAL
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from airflow.sdk import Context
+
+    from airflow_interruptible.notices import Notice, Watcher
+
+log = logging.getLogger(__name__)
+
+RESERVE_SECONDS = 8.0
+"""Kept back from the time before the deadline: for ``finally`` blocks, and for the report to the API server."""
+
+UNKNOWN_SECONDS = 5.0
+"""How long a callback may take when nobody said how long the machine lives. Kubernetes grants 30 s by default."""
+
+SHORTEST_SECONDS = 1.0
+
+
+def allowance(notice: Notice) -> float:
+    """Return how many seconds the author's callback may take."""
+    left = notice.seconds_left()
+    return UNKNOWN_SECONDS if left is None else max(SHORTEST_SECONDS, left - RESERVE_SECONDS)
+
+
+@dataclass
+class Announcement:
+    """What was announced during one attempt, and whether the author knows.
+
+    :param callback: the author's ``on_interruption_callback``, if there is one.
+    """
+
+    callback: Callable[..., object] | None
+    context: Context
+    notice: Notice | None = None
+    _told: threading.Event = field(default_factory=threading.Event, repr=False)
+
+    def tell(self, notice: Notice) -> None:
+        """Run the author's callback, once, and wait for it no longer than :func:`allowance`."""
+        if self._told.is_set():
+            return
+        self._told.set()
+        self.notice = notice
+        log.warning("Interruption announced: %s", notice)
+        if self.callback is None:
+            return
+        limit = allowance(notice)
+        thread = threading.Thread(target=self._call, args=(notice,), name="interruption-callback", daemon=True)
+        thread.start()
+        thread.join(limit)
+        if thread.is_alive():
+            log.warning("on_interruption_callback has not returned within %.0f s; the attempt ends without it.", limit)
+
+    def _call(self, notice: Notice) -> None:
+        if self.callback is None:
+            return
+        try:
+            self.callback(self.context, notice)
+        except Exception:
+            log.warning("on_interruption_callback failed; the attempt ends as interrupted all the same.", exc_info=True)
+
+
+@contextmanager
+def listening(announcement: Announcement, *, enabled: bool) -> Iterator[None]:
+    """Listen to the cloud's metadata service inside the ``with`` block, and end the attempt after a notice.
+
+    The listener is loaded and started in a thread, so that the task's start does not wait for it.
+    """
+    if not enabled:
+        yield
+        return
+    listener = _Listener(announcement)
+    threading.Thread(target=listener.start, name="interruption-listener", daemon=True).start()
+    try:
+        yield
+    finally:
+        listener.stop()
+
+
+class _Listener:
+    def __init__(self, announcement: Announcement) -> None:
+        self._announcement = announcement
+        self._lock = threading.Lock()
+        self._stopped = False
+        self._watcher: Watcher | None = None
+
+    def start(self) -> None:
+        from airflow_interruptible.notices import Watcher, default_sources
+
+        with self._lock:
+            if not self._stopped:
+                self._watcher = Watcher(default_sources(), self._heard)
+                self._watcher.start()
+
+    def stop(self) -> None:
+        with self._lock:
+            self._stopped = True
+            if self._watcher is not None:
+                self._watcher.stop()
+
+    def _heard(self, notice: Notice) -> None:
+        self._announcement.tell(notice)
+        if not self._stopped:
+            os.kill(os.getpid(), signal.SIGTERM)  # the way every other end is announced, on_kill included
+
+
+def signalled() -> Notice:
+    """Return the notice that a bare signal amounts to: the machine goes, nobody said when."""
+    from airflow_interruptible.notices import Notice, NoticeKind
+    from airflow_interruptible.notices.notice import utc_now
+
+    return Notice(SIGNAL, NoticeKind.TERMINATE, deadline=None, detected=utc_now())

@@ -1,0 +1,25 @@
+"""One stack for every module in this folder: SQLite, LocalExecutor, default settings but for the pace of detection."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from airflow_interruptible.testing import SpotLab
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+FAST = {
+    "scheduler": {"task_instance_heartbeat_timeout": 5},
+    "interruptible": {"system_retry_delay": 0.5},
+}
+
+
+@pytest.fixture(scope="session")
+def lab() -> Iterator[SpotLab]:
+    """The stack."""
+    with SpotLab(Path(__file__).parent / "dags", config=FAST, triggerer=True) as running:
+        yield running

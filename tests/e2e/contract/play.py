@@ -1,0 +1,117 @@
+"""Play a list of endings on a real stack: take machines away when the script says so, and see what came of it."""
+
+from __future__ import annotations
+
+import ast
+import json
+import random
+from dataclasses import dataclass, field
+from pathlib import Path
+from threading import Lock
+from typing import TYPE_CHECKING, Any, Literal
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from airflow_interruptible.testing import DagRun, SpotLab
+
+Kill = Literal["grace", "machine", "process", "early"]
+GRACE = 4
+_TRIGGERING = Lock()  # several runs created at once keep SQLite's one writer waiting for minutes
+TASK = "work"
+
+
+@dataclass(frozen=True)
+class Played:
+    """A run that is over. ``attempts`` is what ``airflow interruptible attempts --output json`` printed."""
+
+    run: DagRun
+    attempts: list[dict[str, Any]]
+    rest_capacities: list[str]
+    seconds_to_next: list[float] = field(default_factory=list)
+
+    def column(self, name: str) -> list[Any]:
+        return [attempt[name] for attempt in self.attempts]
+
+
+def play(lab: SpotLab, dag_id: str, endings: Sequence[str], kills: Sequence[Kill] = ("grace",)) -> Played:
+    """Run ``dag_id`` so that its attempts end as ``endings`` say: ``I`` interrupted, ``A`` an error, ``ok``."""
+    words = {"I": "wait", "A": "error", "ok": "ok"}
+    script = {str(number): words[ending] for number, ending in enumerate(endings, 1)}
+    with _TRIGGERING:
+        run = lab.trigger(dag_id, conf={"script": script})
+    waits = []
+    interrupted = [number for number, ending in enumerate(endings, 1) if ending == "I"]
+    for number, kill in zip(interrupted, _cycle(kills, len(interrupted)), strict=True):
+        waits.append(take_away(lab, run, number, kill, last=number == len(endings)))
+    lab.client.wait_for_run(run, timeout=120)
+    return Played(lab.client.dag_run(run), attempts(lab, run), rest_capacities(lab, run), waits)
+
+
+def _cycle(kills: Sequence[Kill], count: int) -> list[Kill]:
+    return [kills[index % len(kills)] for index in range(count)]
+
+
+def take_away(
+    lab: SpotLab, run: DagRun, number: int, kill: Kill = "grace", *, last: bool = False, task: str = TASK
+) -> float:
+    """End try ``number`` at a random moment; return the seconds until the next one runs, 0 if there is none.
+
+    ``grace`` is SIGTERM, a grace, SIGKILL; ``early`` the same while Airflow still imports; ``machine`` no warning at
+    all; ``process`` the task process alone.
+    """
+    lab.wait_until_running(run, task, try_number=number, timeout=120)
+    if kill != "early":
+        wait_for_log(lab, run, task, number, "plays")
+        random_pause(lab)
+    if kill == "process":
+        gone = lab.kill_task_process(run, task)
+    else:
+        gone = lab.reclaim(run, task, grace=0 if kill == "machine" else GRACE)
+    if last:
+        return 0.0
+    begun = ("running", "success", "failed", "up_for_retry")  # a short one may be over before we look
+    following = lab.client.wait_for_state(run, task, begun, try_number=number + 1, timeout=120)
+    assert following.start_date is not None
+    return (following.start_date - gone.first_signal).total_seconds()
+
+
+def random_pause(lab: SpotLab) -> None:
+    """Spend a random moment asking for the run's state; the task may be anywhere in its own code then."""
+    for _ in range(random.randrange(1, 20)):
+        lab.client.import_errors()
+
+
+def wait_for_log(lab: SpotLab, run: DagRun, task: str, number: int, text: str) -> None:
+    """Wait until the task itself has written ``text``: it is past whatever ours does first."""
+    from airflow_interruptible.testing.polling import wait_until
+
+    wait_until(
+        lambda: lab.client.logs(run, task, number),
+        lambda log: text in log,
+        what=f"{text!r} in the log of {run.dag_id}.{task} try {number}",
+        timeout=60,
+    )
+
+
+def attempts(lab: SpotLab, run: DagRun, task: str = TASK, map_index: int = -1) -> list[dict[str, Any]]:
+    """Return what the command line says, which is what people and outside checks read."""
+    arguments = ["interruptible", "attempts", run.dag_id, run.run_id, task, "--output", "json"]
+    if map_index >= 0:
+        arguments += ["--map-index", str(map_index)]
+    printed: list[dict[str, Any]] = json.loads(lab.stack.run(*arguments))
+    return printed
+
+
+def rest_capacities(lab: SpotLab, run: DagRun, task: str = TASK, map_index: int = -1) -> list[str]:
+    """Return the capacity of every try as Airflow's own REST API shows it; tries of plain tasks show none."""
+    configs = [
+        ast.literal_eval(row.executor_config or "{}") for row in lab.client.tries(run, task, map_index=map_index)
+    ]
+    return [config["interruptible"]["capacity"] for config in configs if "interruptible" in config]
+
+
+def raw_log(lab: SpotLab, run: DagRun, number: int, task: str = TASK) -> str:
+    """Return the log file of a try, with the exceptions that the REST API leaves out of the text."""
+    folder = Path(lab.stack.home, "logs", f"dag_id={run.dag_id}", f"run_id={run.run_id}", f"task_id={task}")
+    return (folder / f"attempt={number}.log").read_text()

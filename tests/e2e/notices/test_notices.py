@@ -1,0 +1,95 @@
+"""A notice of the cloud, on a real stack: the author is told in time, and the attempt ends before the machine does."""
+
+from __future__ import annotations
+
+import json
+from contextlib import ExitStack
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from e2e.contract.play import TASK, attempts, wait_for_log
+
+from airflow_interruptible.testing.metadata import FakeAzureMetadata, FakeEC2Metadata, FakeGCEMetadata
+from airflow_interruptible.testing.polling import wait_until
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from e2e.conftest import StartLab
+
+    from airflow_interruptible.testing import SpotLab
+
+pytestmark = pytest.mark.e2e
+
+CLOUDS = {"ec2": FakeEC2Metadata, "gce": FakeGCEMetadata, "azure": FakeAzureMetadata}
+
+
+@pytest.fixture(scope="module")
+def clouds() -> Iterator[dict[str, Any]]:
+    """All three at once: a real machine has one, and ours must not mind the others."""
+    with ExitStack() as stack:
+        yield {name: stack.enter_context(fake()) for name, fake in CLOUDS.items()}
+
+
+@pytest.fixture(scope="module")
+def lab(start_lab: StartLab, clouds: dict[str, Any]) -> SpotLab:
+    """A stack whose tasks listen."""
+    env = {name: value for cloud in clouds.values() for name, value in cloud.env.items()}
+    return start_lab(Path(__file__).parent / "dags", env=env, config={"interruptible": {"notices": True}})
+
+
+def interrupt(lab: SpotLab, cloud: Any, file: Path, seconds: float, **conf: str) -> tuple[dict[str, Any], list[Any]]:
+    """Announce the end of the machine under try 1; return what the author was told, and the attempts."""
+    run = lab.trigger("listening", conf={"file": str(file), **conf})
+    lab.wait_until_running(run, TASK, try_number=1)
+    wait_for_log(lab, run, TASK, 1, "plays")
+    if isinstance(cloud, FakeGCEMetadata):
+        cloud.interrupt()  # Google says no time: it is thirty seconds, always
+    else:
+        cloud.interrupt(in_seconds=seconds)
+    wait_until(file.exists, bool, what="the author's callback", timeout=30)
+    cloud.clear()  # the next attempt is on another machine
+    assert lab.client.wait_for_run(run, timeout=120).state == "success"
+    return json.loads(file.read_text()), attempts(lab, run)
+
+
+def seconds_after(told: dict[str, Any], attempt: dict[str, Any]) -> float:
+    return (datetime.fromisoformat(attempt["end"]) - datetime.fromisoformat(told["at"])).total_seconds()
+
+
+@pytest.mark.parametrize("name", CLOUDS)
+def test_a_notice_tells_the_author_and_ends_the_attempt(
+    lab: SpotLab, clouds: dict[str, Any], tmp_path: Path, name: str
+) -> None:
+    told, rows = interrupt(lab, clouds[name], tmp_path / "told.json", 60)
+    assert (told["provider"], told["try"]) == (name, 1)
+    left = datetime.fromisoformat(told["deadline"]) - datetime.fromisoformat(told["at"])
+    assert timedelta(seconds=20 if name == "gce" else 45) < left <= timedelta(seconds=60)
+    assert seconds_after(told, rows[0]) < 2
+    assert (rows[0]["cause"], rows[0]["charge"]) == ("spot_interruption", "system")
+    assert f"{name} will" in rows[0]["reason"]
+    assert rows[-1]["user_retries_left"] == 2
+
+
+@pytest.mark.parametrize("callback", ["hang", "raise"])
+def test_a_callback_cannot_keep_the_attempt_alive(
+    lab: SpotLab, clouds: dict[str, Any], tmp_path: Path, callback: str
+) -> None:
+    """The machine goes in 20 seconds; the attempt has ended well before that, whatever the callback does."""
+    told, rows = interrupt(lab, clouds["ec2"], tmp_path / "told.json", 20, callback=callback)
+    assert seconds_after(told, rows[0]) < (16 if callback == "hang" else 2)
+    assert (rows[0]["cause"], rows[0]["charge"]) == ("spot_interruption", "system")
+
+
+def test_a_bare_signal_tells_the_author_as_well(lab: SpotLab, tmp_path: Path) -> None:
+    """Without a deadline: nobody said how long the machine lives."""
+    file = tmp_path / "told.json"
+    run = lab.trigger("listening", conf={"file": str(file)})
+    lab.wait_until_running(run, TASK, try_number=1)
+    wait_for_log(lab, run, TASK, 1, "plays")
+    lab.reclaim(run, TASK, grace=10)
+    assert lab.client.wait_for_run(run, timeout=120).state == "success"
+    told = json.loads(file.read_text())
+    assert (told["provider"], told["deadline"]) == ("signal", None)

@@ -1,0 +1,310 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A metadata database, and the steps of the scheduler and the API server that end an attempt.
+
+Wherever Airflow's own function can be called without a running process, it is: ``ti_update_state`` of the workers' API,
+``handle_failure``, ``clear_task_instances``, ``expand_mapped_task``. The rest repeats the few lines that do it.
+"""
+
+from __future__ import annotations
+
+import itertools
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from airflow import settings
+from airflow.api_fastapi.execution_api.datamodels.taskinstance import TIRetryStatePayload
+from airflow.api_fastapi.execution_api.routes.task_instances import ti_update_state
+from airflow.models import import_all_models
+from airflow.models.base import Base
+from airflow.models.dagbag import DBDagBag
+from airflow.models.dagbundle import DagBundleModel
+from airflow.models.dagrun import DagRun
+from airflow.models.log import Log
+from airflow.models.serialized_dag import SerializedDagModel
+from airflow.models.taskinstance import TaskInstance, clear_task_instances
+from airflow.models.taskinstancehistory import TaskInstanceHistory
+from airflow.models.taskmap import TaskMap
+from airflow.providers.standard.operators.bash import BashOperator
+from airflow.sdk import DAG
+from airflow.sdk.timezone import utcnow
+from airflow.serialization.definitions.dag import SerializedDAG
+from airflow.serialization.serialized_objects import DagSerialization, LazyDeserializedDAG
+from airflow.utils.db import add_default_pool_if_not_exists, synchronize_log_template
+from airflow.utils.session import create_session
+from airflow.utils.state import DagRunState
+from airflow.utils.types import DagRunTriggeredByType, DagRunType
+from sqlalchemy import event, select, update
+from sqlalchemy.orm import lazyload, load_only
+
+from airflow_interruptible import interruptible
+from airflow_interruptible.ledger import KEY, Ledger, Record
+from airflow_interruptible.marker import Marker
+from airflow_interruptible.server import seam
+from airflow_interruptible.server.install import observer
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from sqlalchemy.orm import Session
+
+_numbers = itertools.count(1)
+
+
+@contextmanager
+def transaction() -> Iterator[Session]:
+    """One transaction of the scheduler or the API server."""
+    with create_session(scoped=False) as session:
+        yield session
+
+
+@pytest.fixture(scope="session")
+def database() -> Iterator[None]:
+    """The tables, made from Airflow's models as ``airflow db migrate`` does for a new database."""
+    engine = settings.get_engine()
+    assert "airflow-interruptible-tests-" in str(engine.url.database), "tests write only to their own database"
+    import_all_models()
+    Base.metadata.create_all(engine)
+    with transaction() as session:
+        add_default_pool_if_not_exists(session=session)
+        synchronize_log_template(session=session)
+    yield
+    Base.metadata.drop_all(engine)
+
+
+@dataclass
+class Deployment:
+    """One run of one Dag in the database, and what happens to its task instance ``work``."""
+
+    dag: DAG
+    run_id: str = "run"
+    task_id: str = "work"
+    serialized: Any = field(init=False)
+
+    # -- before an attempt
+
+    def deploy(self) -> Deployment:
+        """Write the Dag as the dag-processor does."""
+        lazy = LazyDeserializedDAG.from_dag(self.dag)
+        with transaction() as session:
+            session.merge(DagBundleModel(name="tests"))
+            session.flush()
+            SerializedDAG.bulk_write_to_db("tests", None, [lazy], session=session)
+            SerializedDagModel.write_dag(lazy, "tests", session=session)
+        self.serialized = DagSerialization.from_dict(lazy.data)
+        return self
+
+    def trigger(self, conf: dict[str, Any] | None = None) -> Deployment:
+        """Create a run as the REST API does."""
+        with transaction() as session:
+            self.serialized.create_dagrun(
+                run_id=self.run_id,
+                run_after=utcnow(),
+                conf=conf,
+                run_type=DagRunType.MANUAL,
+                triggered_by=DagRunTriggeredByType.TEST,
+                state=DagRunState.QUEUED,
+                session=session,
+            )
+        return self
+
+    def start_run(self) -> Deployment:
+        """Let the scheduler take up the run."""
+        with transaction() as session:
+            self._dag_run(session).state = DagRunState.RUNNING
+        return self
+
+    def queue(self, map_index: int = -1) -> Deployment:
+        """Schedule and queue the next attempt: a bulk UPDATE, as ``schedule_tis`` does."""
+        return self._update(map_index, try_number=TaskInstance.try_number + 1, state="queued")
+
+    def run(self, map_index: int = -1, record: Record | None = None) -> Deployment:
+        """Let a worker run the next attempt; ``record`` is what it writes into the ledger."""
+        self.queue(map_index)
+        self._update(
+            map_index, state="running", start_date=utcnow(), hostname="h", retry_delay_override=None, retry_reason=None
+        )
+        return self if record is None else self.report(record, map_index)
+
+    def report(self, record: Record, map_index: int = -1) -> Deployment:
+        """Let the worker of the attempt that runs write down ``record``."""
+        budget = self.marker(map_index).budget
+        with transaction() as session:
+            ti = self._ti(session, map_index)
+            ledger = Ledger.from_json(seam.read_state(session, ti, KEY))
+            ledger = ledger.at(ti.try_number, ti.max_tries, budget).with_record(ti.try_number, record)
+            seam.write_state(session, ti, KEY, ledger.to_json())
+        return self
+
+    # -- how an attempt ends
+
+    def reported(self, map_index: int = -1, delay: float | None = 0.0, reason: str | None = "forgiven") -> Deployment:
+        """D1: the worker reports UP_FOR_RETRY to the API server."""
+        payload = TIRetryStatePayload(
+            state="up_for_retry", end_date=utcnow(), retry_delay_seconds=delay, retry_reason=reason
+        )
+        with transaction() as session:
+            ti_update_state(self._ti(session, map_index).id, payload, session, DBDagBag())
+        return self
+
+    def died(self, map_index: int = -1) -> Deployment:
+        """D2: the scheduler learns that the process is gone."""
+        with transaction() as session:
+            ti = self._ti(session, map_index)
+            ti.task = self.serialized.get_task(self.task_id)
+            ti.handle_failure("the process is gone", session=session)
+        return self
+
+    def finished(self, state: str) -> Deployment:
+        """The worker reports a final state: a bulk UPDATE, as ``ti_update_state`` writes it."""
+        return self._update(-1, state=state, end_date=utcnow())
+
+    def cleared(self, map_index: int = -1) -> Deployment:
+        """A person clears the task instance."""
+        with transaction() as session:
+            clear_task_instances([self._ti(session, map_index)], session)
+        return self
+
+    def orphaned(self) -> Deployment:
+        """The scheduler that queued it is gone: as ``adopt_or_reset_orphaned_tasks`` loads and resets it."""
+        model = TaskInstance
+        loaded = (model.id, model.dag_id, model.task_id, model.run_id, model.map_index, model.state)
+        query = (
+            select(model)
+            .options(lazyload(model.dag_run), load_only(*loaded, model.external_executor_id))
+            .where(model.dag_id == self.dag.dag_id, model.task_id == self.task_id)
+        )
+        with transaction() as session:
+            ti = session.scalars(query).one()
+            ti.prepare_db_for_next_try(session=session)
+            ti.state = None
+            ti.queued_by_job_id = None
+            ti.external_executor_id = None
+            ti.clear_next_method_args()
+        return self
+
+    def stuck(self) -> Deployment:
+        """The scheduler requeues it: a Log row and a bulk UPDATE, as ``_maybe_requeue_stuck_ti`` writes them."""
+        with transaction() as session:
+            ti = self._ti(session)
+            session.add(Log(event=seam.STUCK_IN_QUEUED, task_instance=ti.key, extra="too long"))
+            session.execute(
+                update(TaskInstance)
+                .where(TaskInstance.id == ti.id)
+                .values(state="scheduled")
+                .execution_options(synchronize_session=False)
+            )
+        return self
+
+    def expanded(self) -> Deployment:
+        """The scheduler expands the mapped task."""
+        with transaction() as session:
+            TaskMap.expand_mapped_task(self.serialized.get_task(self.task_id), self.run_id, session=session)
+        return self
+
+    # -- what is in the database
+
+    def row(self, map_index: int = -1) -> Any:
+        """Return the task instance as it is stored."""
+        with transaction() as session:
+            ti = self._ti(session, map_index)
+            session.refresh(ti)
+            session.expunge(ti)
+        return ti
+
+    def marker(self, map_index: int = -1) -> Marker:
+        """Return what its row carries."""
+        found = Marker.from_config(self.row(map_index).executor_config)
+        assert found is not None
+        return found
+
+    def ledger(self, map_index: int = -1) -> Ledger:
+        """Return its ledger as it is stored."""
+        with transaction() as session:
+            return Ledger.from_json(seam.read_state(session, self._ti(session, map_index), KEY))
+
+    def set_ledger(self, document: Any) -> Deployment:
+        """Store something in place of the ledger."""
+        with transaction() as session:
+            seam.write_state(session, self._ti(session), KEY, document)
+        return self
+
+    def set_marker_compute(self, compute: dict[str, Any]) -> Deployment:
+        """Let its row name a compute of its own."""
+        config = replace(self.marker(), compute=compute).to_config({})
+        return self._update(-1, executor_config=config)
+
+    def history(self) -> list[Any]:
+        """Return the tries that have ended, oldest first."""
+        model = TaskInstanceHistory
+        with transaction() as session:
+            query = select(model).where(model.dag_id == self.dag.dag_id).order_by(model.try_number)
+            rows = session.scalars(query).all()
+            session.expunge_all()
+        return list(rows)
+
+    def _ti(self, session: Session, map_index: int = -1) -> Any:
+        model = TaskInstance
+        return session.scalars(
+            select(model).where(
+                model.dag_id == self.dag.dag_id, model.task_id == self.task_id, model.map_index == map_index
+            )
+        ).one()
+
+    def _dag_run(self, session: Session) -> Any:
+        return session.scalars(select(DagRun).where(DagRun.dag_id == self.dag.dag_id)).one()
+
+    def _update(self, map_index: int, **values: Any) -> Deployment:
+        with transaction() as session:
+            identity = self._ti(session, map_index).id
+            session.execute(update(TaskInstance).where(TaskInstance.id == identity).values(**values))
+        return self
+
+
+@pytest.fixture(autouse=True)
+def _active_observer(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What made the observer give up in one test must not matter in the next."""
+    monkeypatch.setattr(observer, "active", True)
+
+
+@pytest.fixture
+def deploy(database: None, parse: Callable[[DAG], DAG], configure: Callable[..., None]) -> Callable[..., Deployment]:
+    """``deploy(retries=2, ...)``: a Dag with one annotated task, on two queues, deployed and not yet triggered."""
+    configure(compute="queue", compute_options='{"spot": "cheap", "on_demand": "safe"}')
+
+    def build(
+        *,
+        mapped: int = 0,
+        teardown: bool = False,
+        annotated: bool = True,
+        dag: dict[str, Any] | None = None,
+        **said: Any,
+    ) -> Deployment:
+        operator = BashOperator
+        if annotated:
+            operator = interruptible(BashOperator)
+            said = {"interruptible": True, "retries": 2, "system_retries": 2, **said}
+        with DAG(f"dag_{next(_numbers)}", schedule=None, **(dag or {})) as built:
+            if mapped:
+                operator.partial(task_id="work", **said).expand(bash_command=["true"] * mapped)
+            else:
+                task = operator(task_id="work", bash_command="true", **said)
+                if teardown:
+                    BashOperator(task_id="before", bash_command="true") >> task.as_teardown()
+        return Deployment(parse(built)).deploy()
+
+    return build
+
+
+@pytest.fixture
+def statements(database: None) -> Iterator[list[str]]:
+    """The statements that reach the database."""
+    engine, seen = settings.get_engine(), []
+
+    def remember(_conn: Any, _cursor: Any, statement: str, *_: Any) -> None:
+        seen.append(statement)
+
+    event.listen(engine, "before_cursor_execute", remember)
+    yield seen
+    event.remove(engine, "before_cursor_execute", remember)

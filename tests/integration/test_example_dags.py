@@ -1,0 +1,64 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Every example Dag is parsed as the Dag processor parses it, and run to its end."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+DAGS = Path(__file__).parents[2] / "dags"
+CONFS = {"example_interruptible_training": {"seconds": 1}}
+
+RUN_ALL = f"""
+import json
+from airflow.dag_processing.dagbag import DagBag
+bag = DagBag({str(DAGS)!r})
+confs = {CONFS!r}
+states = {{dag_id: str(dag.test(run_conf=confs.get(dag_id)).state) for dag_id, dag in bag.dags.items()}}
+print("RESULT", json.dumps([{{str(name): str(error) for name, error in bag.import_errors.items()}}, states]))
+"""
+
+
+@pytest.fixture(scope="module")
+def result(tmp_path_factory: pytest.TempPathFactory) -> tuple[dict[str, str], dict[str, str]]:
+    """Import errors by file, and the state of a run by Dag."""
+    home = tmp_path_factory.mktemp("airflow")
+    environment = {
+        **os.environ,
+        "AIRFLOW_HOME": str(home),
+        "AIRFLOW__CORE__DAGS_FOLDER": str(DAGS),
+        "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": f"sqlite:///{home}/airflow.db",
+    }
+    printed = ""
+    for command in (["-m", "airflow", "db", "migrate"], ["-c", RUN_ALL]):
+        done = subprocess.run(
+            [sys.executable, *command], env=environment, capture_output=True, text=True, timeout=300, check=False
+        )
+        printed = done.stdout + done.stderr
+        assert done.returncode == 0, printed
+    errors, states = json.loads(
+        next(line for line in printed.splitlines() if line.startswith("RESULT"))[len("RESULT ") :]
+    )
+    return errors, states
+
+
+def test_no_example_fails_to_import(result: tuple[dict[str, str], dict[str, str]]) -> None:
+    assert result[0] == {}
+
+
+@pytest.mark.parametrize("name", [path.stem for path in sorted(DAGS.glob("example_*.py"))])
+def test_an_example_runs_to_its_end(result: tuple[dict[str, str], dict[str, str]], name: str) -> None:
+    assert result[1][name] == "success"
+
+
+@pytest.mark.parametrize("path", sorted(DAGS.glob("example_*.py")), ids=lambda path: path.stem)
+def test_an_example_says_what_why_and_when(path: Path) -> None:
+    text = path.read_text()
+    assert "doc_md=__doc__" in text
+    for word in ("**What.**", "**Why.**", "**When.**", "**Prerequisites.**"):
+        assert word in text

@@ -1,0 +1,170 @@
+# SPDX-License-Identifier: Apache-2.0
+from __future__ import annotations
+
+import json
+import time
+from typing import TYPE_CHECKING
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from airflow_interruptible.core.capacity import CapacityType
+from airflow_interruptible.core.cause import Charge
+from airflow_interruptible.core.classification import classify
+from airflow_interruptible.core.payload import read
+from airflow_interruptible.rules import DEFAULT_RULES, DEFAULT_SURFACES
+
+if TYPE_CHECKING:
+    from airflow_interruptible.core.evidence import Evidence
+
+SERVICES = sorted({name for surface in DEFAULT_SURFACES for name in surface.services})
+
+
+def reading(service: object, surface: object, payload: object, context: object = None) -> Evidence:
+    return read(service, surface, payload, context, surfaces=DEFAULT_SURFACES)
+
+
+def test_envelopes_vanish_and_spellings_agree() -> None:
+    for payload in (
+        {"stopCode": "SpotInterruption"},
+        {"stop_code": "SpotInterruption"},
+        {"tasks": [{"stopCode": "SpotInterruption"}]},
+        {"detail": {"stopCode": "SpotInterruption"}},
+        '{"detail": {"stopCode": "SpotInterruption"}}',
+        {"detail": '{"stopCode": "SpotInterruption"}'},
+    ):
+        assert reading("ecs", "event", payload).facts["stopcode"] == ("SpotInterruption",)
+
+
+def test_what_does_not_wrap_keeps_its_name() -> None:
+    facts = reading("ecs", "event", {"overrides": {"stopCode": "SpotInterruption"}}).facts
+
+    assert "stopcode" not in facts
+    assert facts["overrides.stopcode"] == ("SpotInterruption",)
+
+
+def test_conditions_name_themselves() -> None:
+    pod = {
+        "status": {"conditions": [{"type": "DisruptionTarget", "status": "True", "reason": "EvictionByEvictionAPI"}]}
+    }
+
+    assert reading("k8s", "pod status", pod).facts["conditions.disruptiontarget.true.reason"] == (
+        "EvictionByEvictionAPI",
+    )
+
+
+def test_a_bare_string_is_a_field_where_its_surface_says_so_and_text_elsewhere() -> None:
+    field, text = reading("batch", "statusReason", "Task failed to start"), reading("batch", "log line", "Task failed")
+
+    assert field.facts["statusreason"] == ("Task failed to start",)
+    assert (dict(text.facts), text.text) == ({}, "Task failed")
+
+
+def test_only_the_last_item_of_a_history_counts() -> None:
+    job = {
+        "attempts": [
+            {"statusReason": "Host EC2 (instance i-0abc) terminated."},
+            {"statusReason": "Essential container in task exited"},
+        ]
+    }
+
+    assert reading("batch", "statusReason", job).facts["attempts.statusreason"] == (
+        "Essential container in task exited",
+    )
+
+
+def test_an_operators_exception_carries_the_vendors_answer() -> None:
+    message = (
+        "This task is not in success state {'stopCode': 'SpotInterruption', 'containers': [{'exitCode': 137}],"
+        " 'createdAt': datetime.datetime(2026, 1, 1, tzinfo=tzlocal()), 'cpu': -1}"
+    )
+
+    evidence = reading("airflow", "exception message", message)
+
+    assert (evidence.service, evidence.text) == ("ecs", "")
+    assert evidence.facts["containers.exitcode"] == (137,)
+    assert evidence.facts["cpu"] == (-1,)
+
+
+def test_an_answer_that_was_cut_off_gives_what_it_still_says() -> None:
+    answer = "{'stopCode': 'SpotInterruption', 'tags': {'stopCode': 'UserInitiated'}, 'x': 'cu"
+
+    assert reading("airflow", "exception message", f"This task is not in success state {answer}").facts["stopcode"] == (
+        "SpotInterruption",
+    )
+
+
+@pytest.mark.parametrize(
+    ("context", "capacity"),
+    [
+        ({"provisioning": "spot"}, CapacityType.SPOT),
+        ({"node_provisioning": "preemptible"}, CapacityType.SPOT),
+        ({"capacity": "on-demand"}, CapacityType.ON_DEMAND),
+        ({"capacity": CapacityType.SPOT}, CapacityType.SPOT),
+        ({"provisioning": "unknown"}, None),
+        ({"provisioning": ["spot"]}, None),
+        ({}, None),
+        (None, None),
+        ("spot", None),
+    ],
+)
+def test_capacity_is_known_or_it_is_not(context: object, capacity: CapacityType | None) -> None:
+    assert reading("batch", "statusReason", "x", context).capacity is capacity
+
+
+def test_the_node_may_say_what_it_is_but_the_pods_labels_may_not() -> None:
+    label = {"metadata": {"labels": {"cloud.google.com/gke-spot": "true"}}}
+
+    assert reading("gke", "pod status", {"node": label}).capacity is CapacityType.SPOT
+    assert reading("gke", "pod status", label).capacity is None
+
+
+def test_of_a_shared_list_of_events_only_ours_count() -> None:
+    events = {"Events": [{"EventType": "Preempt", "Resources": ["a"]}, {"EventType": "Reboot", "Resources": ["b"]}]}
+
+    assert reading("aks", "imds json", events, {"vm": "b"}).facts["eventtype"] == ("Reboot",)
+    assert reading("aks", "imds json", {**events, "this_vm": "a"}).facts["eventtype"] == ("Preempt",)
+
+
+anything = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text() | st.binary(),
+    lambda inner: st.lists(inner) | st.dictionaries(st.text() | st.integers(), inner) | st.tuples(inner),
+    max_leaves=20,
+)
+names = st.sampled_from(SERVICES) | anything
+
+
+@given(names, anything, anything | st.text().map(json.dumps), anything)
+@settings(max_examples=300, deadline=None)
+def test_anything_at_all_is_evidence_of_something(
+    service: object, surface: object, payload: object, context: object
+) -> None:
+    classify(reading(service, surface, payload, context), DEFAULT_RULES)
+
+
+HOSTILE = {
+    "deep JSON": "[" * 100_000,
+    "deep object": '{"a":' * 50_000,
+    "deep repr": "This task is not in success state " + "{'a': " * 5_000,
+    "many minus signs": "This task is not in success state {'a': " + "-" * 60_000 + "1}",
+    "open quotes": "This task is not in success state {" + "'\\" * 30_000,
+    "long number": '{"exitCode": ' + "9" * 100_000 + "}",
+    "one huge string": "Host EC2 (instance " * 50_000,
+    "brackets": "Executor A(x) reported that the task instance <TaskInstance: " + "[" * 60_000,
+    "underscores": "A_" * 50_000,
+    "hyphens": "a-" * 50_000,
+    "spaces": " " * 200_000 + "x",
+    "nodes": "0/0 nodes are available" * 5_000,
+    "wide object": json.dumps({f"k{number}": {"reason": "x"} for number in range(20_000)}),
+}
+
+
+@pytest.mark.parametrize("text", HOSTILE.values(), ids=HOSTILE)
+def test_hostile_input_costs_no_time_and_decides_nothing(text: str) -> None:
+    start = time.process_time()
+    for service in SERVICES:
+        answer = classify(reading(service, "exception message", text), DEFAULT_RULES)
+        assert answer.cause.charge is not Charge.SYSTEM
+
+    assert (time.process_time() - start) / len(SERVICES) < 0.5

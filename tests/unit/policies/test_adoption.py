@@ -1,0 +1,211 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What happens to one task when its Dag has been parsed. Whole Dags are tested in ``tests/integration``."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from airflow.providers.standard.operators.empty import EmptyOperator
+from airflow.sdk import DAG
+
+from airflow_interruptible import interruptible
+from airflow_interruptible.core.budget import Budget
+from airflow_interruptible.core.capacity import CapacityType
+from airflow_interruptible.exceptions import ConfigurationError
+from airflow_interruptible.marker import KEY, Marker
+from airflow_interruptible.policies import adoption
+from airflow_interruptible.policies.retry import InterruptibleRetryPolicy
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+SPOT, ON_DEMAND = CapacityType.SPOT, CapacityType.ON_DEMAND
+Interruptible = interruptible(EmptyOperator)
+QUEUES = '{"spot": "cheap", "on_demand": "safe"}'
+ECS = "airflow.providers.amazon.aws.executors.ecs.ecs_executor.AwsEcsExecutor"
+
+
+def applied(operator: Any = Interruptible, default_args: dict[str, Any] | None = None, **arguments: Any) -> Any:
+    with DAG("d", schedule=None, default_args=default_args or {}):
+        task = operator(task_id="t", **arguments)
+    adoption.apply(task)
+    return task
+
+
+def marker(task: Any) -> Marker:
+    found = Marker.from_config(task.executor_config)
+    assert found is not None
+    return found
+
+
+# -- which tasks
+
+
+@pytest.mark.parametrize("default_args", [{}, {"retries": 3}, {"interruptible": False}, {"interruptible": None}])
+def test_a_stock_task_that_nobody_wants_interruptible_is_not_touched(default_args: dict[str, Any]) -> None:
+    task = applied(EmptyOperator, default_args)
+    assert type(task) is EmptyOperator
+    assert task.retries == default_args.get("retries", 0)
+    assert task.retry_policy is None
+    assert task.executor_config == {}
+
+
+def test_a_stock_task_is_adopted_with_everything_the_dag_says() -> None:
+    task = applied(
+        EmptyOperator,
+        {"interruptible": True, "retries": 2, "system_retries": 1, "system_retry_delay": 60, "compute": "none"},
+    )
+    assert type(task) is Interruptible
+    assert (task.retries, task.user_retries, task.system_retries) == (3, 2, 1)
+    assert task.interruptible
+    assert task.annotation.system_retry_delay == timedelta(minutes=1)
+    assert task.annotation.compute.name == "none"
+    assert isinstance(task.retry_policy, InterruptibleRetryPolicy)
+
+
+def test_airflow_cfg_may_want_every_task(configure: Callable[..., None]) -> None:
+    configure(default="True")
+    assert type(applied(EmptyOperator)) is Interruptible
+    assert type(applied(EmptyOperator, {"interruptible": False})) is EmptyOperator
+
+
+def test_the_author_s_policy_is_kept_inside(configure: Callable[..., None]) -> None:
+    from airflow.sdk.definitions.retry_policy import ExceptionRetryPolicy
+
+    author = ExceptionRetryPolicy(rules=[])
+    assert applied(EmptyOperator, {"interruptible": True}, retry_policy=author).retry_policy.author is author
+
+
+def test_a_dag_that_says_nonsense_is_refused() -> None:
+    with pytest.raises(TypeError, match="the Dag's default_args says 'yes'"):
+        applied(EmptyOperator, {"interruptible": "yes"})
+
+
+@pytest.mark.parametrize("name", ["system_retries", "system_retry_delay"])
+def test_a_wrong_argument_in_default_args_is_refused(name: str) -> None:
+    with pytest.raises(ConfigurationError, match=f"{name} must be"):
+        applied(EmptyOperator, {"interruptible": True, name: "many"})
+
+
+def test_wrong_settings_do_not_break_dags_that_never_heard_of_us(
+    configure: Callable[..., None], warnings_of: Callable[[], list[str]]
+) -> None:
+    configure(system_retries="many")
+    assert type(applied(EmptyOperator)) is EmptyOperator
+    assert type(applied(EmptyOperator)) is EmptyOperator
+    assert len(warnings_of()) == 1
+    with pytest.raises(ConfigurationError, match="system_retries must be"):
+        applied(EmptyOperator, {"interruptible": True})
+
+
+def test_parsing_again_changes_nothing(configure: Callable[..., None]) -> None:
+    configure(compute="queue", compute_options=QUEUES)
+    task = applied(EmptyOperator, {"interruptible": True, "retries": 2})
+    before = (type(task), task.retries, task.queue, task.executor_config, task.annotation)
+    adoption.apply(task)
+    assert (type(task), task.retries, task.queue, task.executor_config, task.annotation) == before
+
+
+@pytest.mark.parametrize("mapped", [False, True])
+def test_retries_that_were_set_after_the_task_was_made_are_the_author_s(mapped: bool) -> None:
+    """Another cluster policy may set ``retries`` on every task."""
+    with DAG("d", schedule=None):
+        if mapped:
+            task = Interruptible.partial(task_id="t", retries=1, system_retries=2).expand(doc=["a"])
+        else:
+            task = Interruptible(task_id="t", retries=1, system_retries=2)
+    if mapped:
+        task.partial_kwargs["retries"] = 5
+    else:
+        task.retries = 5
+    adoption.apply(task)
+    assert task.retries == 7
+    assert marker(task).budget == Budget(5, 2)
+
+
+# -- the first attempt and the marker
+
+
+@pytest.mark.parametrize(
+    ("arguments", "capacity"),
+    [
+        ({"interruptible": True, "retries": 1}, SPOT),
+        ({"interruptible": True, "retries": 0}, ON_DEMAND),
+        ({"interruptible": False, "retries": 1}, ON_DEMAND),
+        ({"retries": 1}, ON_DEMAND),
+    ],
+)
+def test_the_first_attempt_goes_where_it_belongs(
+    configure: Callable[..., None], arguments: dict[str, Any], capacity: CapacityType
+) -> None:
+    configure(compute="queue", compute_options=QUEUES)
+    task = applied(**arguments)
+    assert task.queue == {SPOT: "cheap", ON_DEMAND: "safe"}[capacity]
+    assert marker(task).capacity is capacity
+
+
+def test_the_marker_says_what_the_server_must_know() -> None:
+    task = applied(interruptible=True, retries=2, system_retries=1, system_retry_delay=5)
+    assert marker(task) == Marker(True, Budget(2, 1), SPOT, timedelta(seconds=5), None)
+
+
+def test_a_compute_of_its_own_is_in_the_marker() -> None:
+    compute = {"name": "queue", "spot": "a", "on_demand": "b"}
+    task = applied(interruptible=True, retries=1, compute=compute)
+    assert task.queue == "a"
+    assert marker(task).compute == compute
+
+
+def test_the_author_s_executor_config_survives() -> None:
+    theirs = {"pod_override": object()}
+    task = applied(interruptible=True, retries=1, executor_config=theirs)
+    assert {**task.executor_config, **theirs} == task.executor_config
+    assert KEY not in theirs
+
+
+def test_a_teardown_stays_on_demand() -> None:
+    with DAG("d", schedule=None, default_args={"interruptible": True, "retries": 2}):
+        task = EmptyOperator(task_id="t").as_teardown()
+    adoption.apply(task)
+    assert not task.interruptible
+    assert marker(task).capacity is ON_DEMAND
+    assert task.retries == 5, "it is forgiven all the same"
+
+
+def test_a_place_that_would_have_to_be_overruled_is_refused(configure: Callable[..., None]) -> None:
+    configure(compute="queue", compute_options=QUEUES)
+    with pytest.raises(ConfigurationError, match="queue='gpu' and compute 'queue' contradict"):
+        applied(interruptible=True, queue="gpu")
+    assert applied(interruptible=False, queue="gpu").queue == "gpu"
+
+
+def test_an_unknown_compute_is_refused() -> None:
+    with pytest.raises(ConfigurationError, match="no compute called 'kubernets'"):
+        applied(compute="kubernets")
+
+
+def test_an_executor_that_refuses_unknown_keys_gets_no_marker(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert KEY not in applied(interruptible=True, retries=1, executor=ECS).executor_config
+    monkeypatch.setenv("AIRFLOW__CORE__EXECUTOR", f"{ECS},LocalExecutor")
+    assert KEY not in applied(interruptible=True, retries=1).executor_config
+    assert KEY in applied(interruptible=True, retries=1, executor="LocalExecutor").executor_config
+    monkeypatch.setenv("AIRFLOW__CORE__EXECUTOR", f"ecs:{ECS}")
+    assert KEY not in applied(interruptible=True, retries=1).executor_config
+
+
+@pytest.mark.parametrize("adopted", [False, True])
+def test_a_mapped_task_is_placed_through_its_arguments(configure: Callable[..., None], adopted: bool) -> None:
+    configure(compute="queue", compute_options=QUEUES)
+    operator = EmptyOperator if adopted else Interruptible
+    with DAG("d", schedule=None, default_args={"interruptible": True, "retries": 1}):
+        task = operator.partial(task_id="t").expand(doc=["a", "b"])
+    adoption.apply(task)
+    assert task.operator_class is Interruptible
+    assert task.queue == "cheap"
+    assert task.retries == 4
+    assert marker(task).capacity is SPOT
+    unmapped = task.unmap({"doc": "a"})
+    assert (unmapped.queue, unmapped.retries, unmapped.user_retries) == ("cheap", 4, 1)
+    assert unmapped.interruptible

@@ -1,0 +1,332 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What Airflow is told when an exception ended an attempt."""
+
+from __future__ import annotations
+
+import copy
+import pickle
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from airflow.sdk.definitions.retry_policy import RetryAction, RetryDecision, RetryPolicy
+
+from airflow_interruptible.core.capacity import CapacityType
+from airflow_interruptible.core.cause import Cause, Charge
+from airflow_interruptible.core.delay import LONGEST_AUTHOR_DELAY, AuthorBackoff
+from airflow_interruptible.core.verdict import REASON_LIMIT
+from airflow_interruptible.exceptions import Interrupted
+from airflow_interruptible.ledger import KEY, Record
+from airflow_interruptible.policies.retry import InterruptibleRetryPolicy
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+SPOT, ON_DEMAND = CapacityType.SPOT, CapacityType.ON_DEMAND
+MINUTE = timedelta(minutes=1)
+
+
+@dataclass
+class Author(RetryPolicy):
+    """An author's policy that always says the same, and remembers what it was asked."""
+
+    answer: RetryDecision
+    asked: list[tuple[str, int, int]] = field(default_factory=list)
+
+    def evaluate(self, exception: BaseException, try_number: int, max_tries: int, context: Any = None) -> RetryDecision:
+        self.asked.append((type(exception).__name__, try_number, max_tries))
+        return self.answer
+
+
+@pytest.fixture(autouse=True)
+def _no_jitter(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("random.random", lambda: 0.5)
+
+
+def fail(bench: Any, *errors: BaseException) -> RetryDecision:
+    """Fail one attempt after the other; the last decision."""
+    *earlier, last = errors
+    for error in earlier:
+        bench.evaluate(error)
+        bench.next_try()
+    decision: RetryDecision = bench.evaluate(last)
+    return decision
+
+
+def interrupted() -> Interrupted:
+    return Interrupted("SIGTERM")
+
+
+def test_an_interruption_is_forgiven(bench: Any) -> None:
+    bench = bench(retries=0)
+    decision = fail(bench, interrupted())
+    assert decision.action is RetryAction.RETRY
+    assert decision.retry_delay == timedelta(0)
+    assert "forgiven: system retry 1 of 3" in str(decision.reason)
+
+
+def test_it_is_written_down(bench: Any) -> None:
+    bench = bench()
+    decision = fail(bench, interrupted())
+    record = bench.ledger.records[1]
+    assert (record.capacity, record.cause, record.charge) == (SPOT, Cause.SPOT_INTERRUPTION, Charge.SYSTEM)
+    assert record.started is not None, "an attempt that reports has started, even if execute was never entered"
+    assert record.ended is not None
+    assert decision.reason is not None
+    assert decision.reason.startswith(str(record.reason))
+
+
+def test_an_interruption_on_demand_is_no_reclaim(bench: Any) -> None:
+    bench = bench(interruptible=False)
+    fail(bench, interrupted())
+    assert bench.ledger.records[1].cause is Cause.INFRASTRUCTURE
+
+
+def test_interruptions_in_a_row_wait_longer_and_longer(bench: Any) -> None:
+    bench = bench(system_retries=5, system_retry_delay=20)
+    delays = [fail(bench.next_try() if number else bench, interrupted()).retry_delay for number in range(4)]
+    assert delays == [timedelta(seconds=seconds) for seconds in (0, 10, 20, 40)]
+
+
+def test_an_application_error_breaks_the_row(bench: Any) -> None:
+    bench = bench(system_retries=5)
+    assert fail(bench, interrupted(), interrupted(), ValueError(), interrupted()).retry_delay == timedelta(0)
+
+
+def test_application_errors_spend_the_author_s_retries(bench: Any) -> None:
+    bench = bench(retries=1)
+    assert fail(bench, ValueError()).action is RetryAction.RETRY
+    decision = fail(bench.next_try(), ValueError())
+    assert decision.action is RetryAction.FAIL
+    assert decision.reason == (
+        "attempt 2 on demand failed (ValueError); charged to the author: user failure 2, 1 retries; no retries left"
+    )
+
+
+def test_without_retries_the_first_error_fails_the_task_though_airflow_would_retry(bench: Any) -> None:
+    bench = bench(retries=0)
+    assert bench.ti.max_tries == 3
+    assert fail(bench, ValueError()).action is RetryAction.FAIL
+
+
+def test_interruptions_do_not_shorten_the_author_s_budget(bench: Any) -> None:
+    bench = bench(retries=1)
+    assert fail(bench, interrupted(), ValueError(), interrupted()).action is RetryAction.RETRY
+    assert fail(bench.next_try(), ValueError()).action is RetryAction.FAIL
+
+
+def test_an_interruption_fails_the_task_when_nobody_can_pay(bench: Any) -> None:
+    bench = bench(retries=0, system_retries=1)
+    assert fail(bench, interrupted()).action is RetryAction.RETRY
+    assert fail(bench.next_try(), interrupted()).action is RetryAction.FAIL
+
+
+def test_an_attempt_that_nobody_reported_is_counted_first(bench: Any) -> None:
+    bench = bench(retries=1).next_try()
+    fail(bench, ValueError())
+    assert bench.ledger.records[1].charge is Charge.SYSTEM
+    assert bench.ledger.records[2].charge is Charge.USER
+
+
+def test_a_clear_starts_both_budgets_afresh(bench: Any) -> None:
+    bench = bench(retries=0)
+    assert fail(bench, ValueError()).action is RetryAction.FAIL
+    assert fail(bench.clear(), interrupted()).action is RetryAction.RETRY
+    assert fail(bench.next_try(), ValueError()).action is RetryAction.FAIL
+
+
+def test_reasons_fit_where_airflow_keeps_them(bench: Any) -> None:
+    error = type("E" * 2000, (Exception,), {})()
+    assert len(str(fail(bench(), error).reason)) <= REASON_LIMIT
+
+
+# -- when the author's error is retried
+
+
+def test_the_author_s_delay_counts_user_attempts(bench: Any) -> None:
+    bench = bench(retries=5, retry_delay=MINUTE, retry_exponential_backoff=2)
+    assert fail(bench, interrupted(), interrupted(), ValueError()).retry_delay == 1.5 * MINUTE
+    assert fail(bench.next_try(), ValueError()).retry_delay == 3 * MINUTE
+
+
+def test_a_plain_delay_is_taken_as_it_is(bench: Any) -> None:
+    assert fail(bench(retry_delay=MINUTE), ValueError()).retry_delay == MINUTE
+
+
+def test_the_author_s_ceiling_holds(bench: Any) -> None:
+    bench = bench(retries=5, retry_delay=MINUTE, retry_exponential_backoff=10, max_retry_delay=2 * MINUTE)
+    assert fail(bench, ValueError(), ValueError(), ValueError()).retry_delay == 2 * MINUTE
+
+
+def test_airflow_s_ceiling_is_the_one_we_know() -> None:
+    from airflow.sdk.definitions._internal.abstractoperator import MAX_RETRY_DELAY
+
+    assert timedelta(seconds=MAX_RETRY_DELAY) == LONGEST_AUTHOR_DELAY
+
+
+@pytest.mark.parametrize("multiplier", [0, True, 1.5, 2, 7])
+@pytest.mark.parametrize("try_number", [1, 2, 5, 40])
+@pytest.mark.parametrize("longest", [None, timedelta(minutes=10)])
+def test_the_formula_is_airflow_s(multiplier: float, try_number: int, longest: timedelta | None) -> None:
+    """Airflow's jitter is a hash: its delay must lie where ours can lie."""
+    from types import SimpleNamespace
+
+    from airflow.models.taskinstance import TaskInstance
+    from airflow.sdk.timezone import utcnow
+
+    end = utcnow()
+    task: Any = SimpleNamespace(retry_delay=MINUTE, retry_exponential_backoff=multiplier, max_retry_delay=longest)
+    ti: Any = SimpleNamespace(
+        retry_delay_override=None,
+        task=task,
+        try_number=try_number,
+        end_date=end,
+        dag_id="d",
+        task_id="t",
+        logical_date=None,
+    )
+    next_retry: Any = TaskInstance.next_retry_datetime
+    airflow_s = next_retry(ti) - end
+    ours = AuthorBackoff(MINUTE, float(multiplier), longest)
+    assert ours.delay(try_number, 0.0) <= airflow_s <= ours.delay(try_number, 1.0)
+
+
+# -- the author's own policy
+
+
+def test_the_author_s_policy_is_asked_with_user_attempts(bench: Any) -> None:
+    author = Author(RetryDecision.default())
+    bench = bench(retries=3, retry_policy=author)
+    fail(bench, interrupted(), ValueError(), interrupted(), KeyError())
+    assert author.asked == [("ValueError", 1, 3), ("KeyError", 2, 3)]
+
+
+def test_it_is_not_asked_when_the_budget_is_spent_anyway(bench: Any) -> None:
+    author = Author(RetryDecision.retry())
+    assert fail(bench(retries=0, retry_policy=author), ValueError()).action is RetryAction.FAIL
+    assert author.asked == []
+
+
+def test_it_may_give_up(bench: Any) -> None:
+    bench = bench(retry_policy=Author(RetryDecision.fail("quota")))
+    assert fail(bench, ValueError()) == RetryDecision.fail("quota")
+    assert bench.ledger.records[1].charge is Charge.USER
+
+
+def test_it_may_choose_delay_and_reason(bench: Any) -> None:
+    decision = RetryDecision.retry(7 * MINUTE, "rate limit")
+    assert fail(bench(retry_policy=Author(decision)), ValueError()) == decision
+
+
+def test_its_delay_without_a_reason_gets_ours(bench: Any) -> None:
+    decision = fail(bench(retry_policy=Author(RetryDecision.retry(MINUTE))), ValueError())
+    assert decision.retry_delay == MINUTE
+    assert "charged to the author" in str(decision.reason)
+
+
+def test_its_reason_without_a_delay_is_kept(bench: Any) -> None:
+    """``retry(reason=...)`` means: the task's own delay, and this reason."""
+    answer = Author(RetryDecision.retry(reason="rate limit"))
+    decision = fail(bench(retry_policy=answer, retry_delay=MINUTE), ValueError())
+    assert (decision.retry_delay, decision.reason) == (MINUTE, "rate limit")
+
+
+def test_its_default_is_the_author_s_delay(bench: Any) -> None:
+    decision = fail(bench(retry_policy=Author(RetryDecision.default()), retry_delay=MINUTE), ValueError())
+    assert (decision.action, decision.retry_delay) == (RetryAction.RETRY, MINUTE)
+
+
+def test_around_wraps_once() -> None:
+    author = Author(RetryDecision.default())
+    wrapped = InterruptibleRetryPolicy.around(author)
+    assert wrapped.author is author
+    assert InterruptibleRetryPolicy.around(wrapped) is wrapped
+    assert InterruptibleRetryPolicy.around(None).author is None
+
+
+def test_it_can_be_copied_and_pickled() -> None:
+    policy = InterruptibleRetryPolicy.around(None)
+    assert copy.deepcopy(policy) == pickle.loads(pickle.dumps(policy)) == policy
+
+
+# -- what it never does
+
+
+@pytest.mark.parametrize("state", ["restarting", "failed", "success", "skipped", "removed"])
+@pytest.mark.parametrize("error", [Interrupted("SIGTERM"), ValueError()])
+def test_a_person_s_action_leaves_no_trace(bench: Any, state: str, error: BaseException) -> None:
+    bench = bench()
+    bench.ti.server_state = state
+    assert fail(bench, error) == RetryDecision.default()
+    assert bench.store.values == {}
+
+
+def test_without_a_context_airflow_s_own_rule_applies(bench: Any, warnings_of: Callable[[], list[str]]) -> None:
+    policy = bench().task.retry_policy
+    assert policy.evaluate(ValueError(), 1, 5) == RetryDecision.default()
+    assert len(warnings_of()) == 1
+
+
+@pytest.mark.parametrize("error", [Interrupted("SIGTERM"), ValueError()])
+def test_a_store_that_cannot_be_read_costs_the_accounting_and_one_warning(
+    bench: Any, warnings_of: Callable[[], list[str]], error: BaseException
+) -> None:
+    bench = bench()
+    bench.store.down = frozenset({"get"})
+    assert fail(bench, error) == RetryDecision.default()
+    assert len(warnings_of()) == 1
+
+
+def test_a_store_that_cannot_be_written_costs_one_warning(bench: Any, warnings_of: Callable[[], list[str]]) -> None:
+    bench = bench(retries=1)
+    bench.store.down = frozenset({"set"})
+    assert fail(bench, interrupted()).action is RetryAction.RETRY
+    assert len(warnings_of()) == 1
+
+
+def test_a_store_that_cannot_be_written_does_not_undo_a_failure(bench: Any) -> None:
+    bench = bench(retries=0)
+    bench.store.down = frozenset({"set"})
+    assert fail(bench, ValueError()).action is RetryAction.FAIL
+
+
+@pytest.mark.parametrize(
+    "rubbish",
+    [
+        "x",
+        0,
+        [],
+        {},
+        {"version": 2, "max_tries": 5, "bases": [0], "attempts": {}},
+        {"version": 1, "max_tries": 5, "bases": [], "attempts": {}},
+        {"version": 1, "max_tries": "5", "bases": [0], "attempts": {}},
+        {"version": 1, "max_tries": 5, "bases": [0], "attempts": {"1": {"cause": "bad luck"}}},
+        {"version": 1, "max_tries": 5, "bases": [0], "attempts": {"one": {}}},
+    ],
+)
+def test_rubbish_in_the_ledger_starts_it_anew(
+    bench: Any, warnings_of: Callable[[], list[str]], rubbish: object
+) -> None:
+    bench = bench()
+    bench.store.set(KEY, rubbish)
+    assert fail(bench, interrupted()).action is RetryAction.RETRY
+    assert bench.ledger.records[1].cause is Cause.SPOT_INTERRUPTION
+    assert len(warnings_of()) == 1
+
+
+def test_a_server_that_cannot_be_asked_does_not_stop_the_accounting(bench: Any) -> None:
+    bench = bench()
+    bench.ti.server_state = "unreachable"
+    assert fail(bench, interrupted()).action is RetryAction.RETRY
+    assert bench.ledger.records[1].cause is Cause.SPOT_INTERRUPTION
+
+
+def test_where_the_server_placed_it_is_believed(bench: Any) -> None:
+    """On demand because the queue was stuck: a machine lost there was not reclaimed."""
+    bench = bench()
+    from airflow_interruptible.ledger import Ledger
+
+    bench.store.set(KEY, Ledger(bench.ti.max_tries).with_record(1, Record(ON_DEMAND)).to_json())
+    fail(bench, interrupted())
+    assert bench.ledger.records[1].cause is Cause.INFRASTRUCTURE

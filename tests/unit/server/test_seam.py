@@ -1,0 +1,71 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Whether this Airflow is one that we know."""
+
+from __future__ import annotations
+
+import ast
+from pathlib import Path
+from types import SimpleNamespace
+from typing import TYPE_CHECKING
+
+import airflow
+import pytest
+
+from airflow_interruptible.server import seam
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+
+@pytest.fixture(autouse=True)
+def _fresh_models() -> Iterator[None]:
+    seam.models.cache_clear()
+    yield
+    seam.models.cache_clear()
+
+
+def test_this_airflow_is_one_that_we_know() -> None:
+    found = seam.models()
+    assert found.task_instance.__name__ == "TaskInstance"
+    assert found.history.__name__ == "TaskInstanceHistory"
+    assert seam.models() is found
+
+
+@pytest.mark.parametrize(
+    ("columns", "complaint"),
+    [
+        ("_TRY_COLUMNS", "TaskInstance has no zodiac"),
+        ("_RUN_COLUMNS", "DagRun has no zodiac"),
+        ("_LOG_COLUMNS", "Log has no zodiac"),
+    ],
+)
+def test_a_missing_column_is_named(monkeypatch: pytest.MonkeyPatch, columns: str, complaint: str) -> None:
+    monkeypatch.setattr(seam, columns, {*getattr(seam, columns), "zodiac"})
+    with pytest.raises(seam.SeamChangedError, match=complaint):
+        seam.models()
+
+
+def test_a_model_that_has_moved_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    import sys
+
+    monkeypatch.setitem(sys.modules, "airflow.models.taskinstancehistory", None)
+    with pytest.raises(seam.SeamChangedError, match=r"has moved: .*taskinstancehistory"):
+        seam.models()
+
+
+def test_the_event_is_spelled_as_the_scheduler_spells_it() -> None:
+    """The scheduler is too heavy to import for one word, so its source is read here."""
+    source = (Path(airflow.__file__).parent / "jobs" / "scheduler_job_runner.py").read_text()
+    words = {
+        target.id: node.value.value
+        for node in ast.parse(source).body
+        if isinstance(node, ast.Assign) and isinstance(node.value, ast.Constant)
+        for target in node.targets
+        if isinstance(target, ast.Name)
+    }
+    assert words["TASK_STUCK_IN_QUEUED_RESCHEDULE_EVENT"] == seam.STUCK_IN_QUEUED
+
+
+def test_a_row_tells_its_key() -> None:
+    row = SimpleNamespace(dag_id="d", task_id="t", run_id="r", map_index=3)
+    assert seam.key_of(row) == ("d", "t", "r", 3)

@@ -1,0 +1,204 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The attempts of a task instance as people see them."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta, timezone
+from typing import Any
+
+import pytest
+
+from airflow_interruptible.attempts import AttemptView, view
+from airflow_interruptible.core.budget import Budget
+from airflow_interruptible.core.capacity import CapacityType
+from airflow_interruptible.core.cause import Cause, Charge
+from airflow_interruptible.ledger import Ledger, Record
+from airflow_interruptible.marker import Marker
+from airflow_interruptible.server.tries import TaskInstanceTries, Try
+
+SPOT, ON_DEMAND = CapacityType.SPOT, CapacityType.ON_DEMAND
+START = datetime(2026, 1, 1, tzinfo=timezone.utc)
+STARTED = START.isoformat()
+BUDGET = Budget(1, 2)
+
+RUNNING = Record(SPOT, started=STARTED)
+INTERRUPTED = Record(SPOT, Cause.SPOT_INTERRUPTION, Charge.SYSTEM, STARTED, STARTED, "interrupted", {"host": "n1"})
+FAILED = Record(SPOT, Cause.APPLICATION, Charge.USER, STARTED, STARTED, "failed")
+
+
+def tries(*states: str | None, capacity: CapacityType = SPOT, marked: bool = True) -> list[Try]:
+    marker = Marker(True, BUDGET, capacity, timedelta(seconds=10)) if marked else None
+    return [
+        Try(number, state, START, START + timedelta(minutes=number), f"host-{number}", marker)
+        for number, state in enumerate(states, start=1)
+    ]
+
+
+def views(
+    rows: list[Try], records: dict[int, Record], *, conf: dict[str, Any] | None = None, **ledger: Any
+) -> list[AttemptView]:
+    max_tries = ledger.pop("max_tries", BUDGET.total_retries)
+    known = Ledger(max_tries, ledger.pop("bases", (0,)), records)
+    return view(TaskInstanceTries(rows, known, max_tries, conf or {}))
+
+
+def summary(attempts: list[AttemptView]) -> list[tuple[int, str | None, str | None]]:
+    return [(a.attempt, a.cause and a.cause.value, a.charge and a.charge.value) for a in attempts]
+
+
+def left(attempts: list[AttemptView]) -> list[tuple[int | None, int | None]]:
+    return [(a.user_retries_left, a.system_retries_left) for a in attempts]
+
+
+def test_a_task_that_is_not_annotated_is_shown_as_airflow_shows_it() -> None:
+    (attempt,) = views(tries("failed", marked=False), {})
+    assert attempt.to_json() == {
+        "attempt": 1,
+        "state": "failed",
+        "capacity": None,
+        "cause": None,
+        "charge": None,
+        "reason": None,
+        "start": "2026-01-01T00:00:00+00:00",
+        "end": "2026-01-01T00:01:00+00:00",
+        "user_retries_left": None,
+        "system_retries_left": None,
+        "host": "host-1",
+        "where": {},
+        "rule": None,
+    }
+
+
+def test_the_machine_form() -> None:
+    attempt = views(tries("failed", "running"), {1: INTERRUPTED, 2: RUNNING})[0]
+    assert attempt.to_json() == {
+        "attempt": 1,
+        "state": "failed",
+        "capacity": "spot",
+        "cause": "spot_interruption",
+        "charge": "system",
+        "reason": "interrupted",
+        "start": "2026-01-01T00:00:00+00:00",
+        "end": "2026-01-01T00:01:00+00:00",
+        "user_retries_left": 1,
+        "system_retries_left": 1,
+        "host": "host-1",
+        "where": {"host": "n1"},
+        "rule": None,
+    }
+
+
+def test_interruption_error_success() -> None:
+    attempts = views(tries("failed", "failed", "success"), {1: INTERRUPTED, 2: FAILED, 3: Record(ON_DEMAND)})
+    assert summary(attempts) == [(1, "spot_interruption", "system"), (2, "application", "user"), (3, None, "none")]
+    assert left(attempts) == [(1, 1), (0, 1), (0, 1)]
+    assert [a.capacity for a in attempts] == [SPOT, SPOT, ON_DEMAND]
+
+
+@pytest.mark.parametrize("state", [None, "scheduled", "queued", "running", "deferred", "up_for_reschedule"])
+def test_an_attempt_that_is_not_over_is_charged_to_nobody_yet(state: str | None) -> None:
+    attempts = views(tries("failed", state), {1: INTERRUPTED, 2: RUNNING})
+    assert summary(attempts)[-1] == (2, None, None)
+    assert left(attempts)[-1] == (1, 1)
+
+
+def test_an_attempt_that_never_began_has_no_row() -> None:
+    """Airflow writes no history for a try that was lost in the queue."""
+    rows = [row for row in tries("failed", "failed", "running") if row.number != 2]
+    attempts = views(rows, {1: INTERRUPTED, 3: RUNNING})
+    assert summary(attempts) == [
+        (1, "spot_interruption", "system"),
+        (2, "infrastructure", "system"),
+        (3, None, None),
+    ]
+    assert attempts[1].state == "failed"
+    assert attempts[1].start is None
+
+
+def test_an_attempt_that_vanished_is_known_as_soon_as_the_next_one_runs() -> None:
+    attempts = views(tries("failed", "running"), {1: RUNNING, 2: RUNNING})
+    assert summary(attempts)[0] == (1, "spot_interruption", "system")
+
+
+def test_an_attempt_that_the_server_judged_is_known_at_once() -> None:
+    """The server leaves the cause open, for later evidence, and writes the charge."""
+    judged = Record(SPOT, None, Charge.SYSTEM, STARTED, STARTED, "nobody reported its end")
+    attempts = views(tries("failed"), {1: judged})
+    assert summary(attempts) == [(1, "spot_interruption", "system")]
+    assert left(attempts) == [(1, 1)]
+
+
+def test_where_the_attempt_runs_is_known_before_it_reports() -> None:
+    assert views(tries("queued", capacity=ON_DEMAND), {})[0].capacity is ON_DEMAND
+
+
+# -- people
+
+
+def test_marked_failed_while_it_ran() -> None:
+    attempts = views(tries("failed"), {1: RUNNING})
+    assert summary(attempts) == [(1, "user_action", "none")]
+    assert left(attempts) == [(1, 2)]
+
+
+@pytest.mark.parametrize("state", ["removed", "upstream_failed"])
+def test_other_ends_that_are_no_failure(state: str) -> None:
+    assert summary(views(tries(state), {1: RUNNING})) == [(1, "user_action", "none")]
+
+
+@pytest.mark.parametrize("state", ["success", "skipped"])
+def test_a_success_costs_nothing(state: str) -> None:
+    assert summary(views(tries(state), {1: RUNNING})) == [(1, None, "none")]
+
+
+def test_failed_after_the_last_try_was_no_person() -> None:
+    """One user and two system retries are spent: Airflow itself ended it."""
+    attempts = views(tries("failed", "failed", "failed", "failed"), dict.fromkeys((1, 2, 3, 4), RUNNING))
+    assert summary(attempts)[-1][2] == "user"
+    assert left(attempts)[-1] == (0, 0)
+
+
+def test_a_clear_starts_both_budgets_afresh() -> None:
+    cleared = Record(SPOT, Cause.USER_ACTION, Charge.NONE, STARTED, STARTED, "cleared by a person")
+    attempts = views(
+        tries("failed", "failed", "running"), {1: FAILED, 2: cleared, 3: RUNNING}, max_tries=5, bases=(0, 2)
+    )
+    assert summary(attempts) == [(1, "application", "user"), (2, "user_action", "none"), (3, None, None)]
+    assert left(attempts) == [(0, 2), (0, 2), (1, 2)]
+
+
+def test_a_failed_task_that_was_cleared_keeps_its_story() -> None:
+    attempts = views(
+        tries("failed", "failed", "success"), {1: FAILED, 2: FAILED, 3: RUNNING}, max_tries=5, bases=(0, 2)
+    )
+    assert summary(attempts) == [(1, "application", "user"), (2, "application", "user"), (3, None, "none")]
+    assert left(attempts) == [(0, 2), (0, 2), (1, 2)]
+
+
+def test_a_clear_that_no_worker_has_seen_yet() -> None:
+    """The ledger still has the old ``max_tries``; Airflow's column has the new one."""
+    rows = tries("failed", "failed", None)
+    known = Ledger(3, (0,), {1: FAILED, 2: FAILED})
+    attempts = view(TaskInstanceTries(rows, known, 5, {}))
+    assert left(attempts)[-1] == (1, 2)
+
+
+def test_an_attempt_that_was_refused_cost_nothing_itself() -> None:
+    """It found the budget spent by an attempt that nobody had reported."""
+    refused = Record(ON_DEMAND, None, Charge.NONE, None, STARTED, "started and never reported")
+    lost = Record(ON_DEMAND, started=STARTED)
+    attempts = views(tries("failed", "failed", "failed"), {1: FAILED, 2: lost, 3: refused})
+    assert summary(attempts) == [(1, "application", "user"), (2, "unknown", "user"), (3, None, "none")]
+
+
+# -- the run
+
+
+def test_the_run_overrules_the_marker() -> None:
+    lost = Record(None, Cause.INFRASTRUCTURE, Charge.SYSTEM, STARTED)
+    (attempt,) = views(tries("failed"), {1: lost}, conf={"interruptible": False})
+    assert attempt.capacity is ON_DEMAND
+
+
+def test_no_tries_no_attempts() -> None:
+    assert views([], {}) == []
