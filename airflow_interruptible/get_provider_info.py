@@ -77,6 +77,11 @@ def _options() -> dict[str, Any]:
             "Empty: a directory below AIRFLOW_HOME.",
             "s3://aws_default@bucket/checkpoints",
         ),
+        "spot_timeout": _option(
+            "spot_timeout",
+            "float",
+            "How long, in seconds, a pod may wait for a spot node before the next attempt goes on-demand.",
+        ),
     }
 
 

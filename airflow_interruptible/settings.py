@@ -31,6 +31,7 @@ DEFAULTS: Mapping[str, str] = MappingProxyType(
         "notices": "True",
         "session_events": "True",
         "checkpoint_path": "",
+        "spot_timeout": "300",
     }
 )
 """What each option is when nobody sets it, as airflow.cfg would spell it."""
@@ -51,6 +52,8 @@ class Settings:
         works with every executor. False for those who use a placing executor instead.
     :param checkpoint_path: where the files of checkpoints go. Empty: ``interruptible-checkpoints`` below
         ``AIRFLOW_HOME``, which works at once, and survives the loss of a process but not of a machine.
+    :param spot_timeout: how long a pod may wait for a spot node before the attempt is given up for want of capacity and
+        the next one goes on-demand. 5 minutes: longer than an autoscaler needs to start a node that can be had.
     """
 
     default: bool = False
@@ -61,6 +64,7 @@ class Settings:
     notices: bool = True
     session_events: bool = True
     checkpoint_path: str = ""
+    spot_timeout: timedelta = timedelta(minutes=5)
 
 
 @cache
@@ -77,12 +81,17 @@ def get_settings() -> Settings:
     return Settings(
         default=_bool("default", option("default")),
         system_retries=_natural("system_retries", option("system_retries")),
-        system_retry_delay=timedelta(seconds=_seconds("system_retry_delay", option("system_retry_delay"))),
+        system_retry_delay=timedelta(
+            seconds=_seconds(
+                "system_retry_delay", option("system_retry_delay"), "Use 0 to retry every system failure at once."
+            )
+        ),
         compute=option("compute"),
         compute_options=_json("compute_options", option("compute_options")),
         notices=_bool("notices", option("notices")),
         session_events=_bool("session_events", option("session_events")),
         checkpoint_path=_place("checkpoint_path", option("checkpoint_path")),
+        spot_timeout=timedelta(seconds=_seconds("spot_timeout", option("spot_timeout"), "Use 0 to give up at once.")),
     )
 
 
@@ -105,14 +114,14 @@ def _natural(key: str, value: str) -> int:
     raise _wrong(key, value, "a whole number >= 0", "Use 0 to forgive no system failure.")
 
 
-def _seconds(key: str, value: str) -> float:
+def _seconds(key: str, value: str, instead: str) -> float:
     try:
         seconds = float(value)
     except ValueError:
         seconds = -1.0
     if 0 <= seconds <= timedelta(days=1).total_seconds():
         return seconds
-    raise _wrong(key, value, "a number of seconds from 0 to 86400", "Use 0 to retry every system failure at once.")
+    raise _wrong(key, value, "a number of seconds from 0 to 86400", instead)
 
 
 def _json(key: str, value: str) -> Mapping[str, Any]:
