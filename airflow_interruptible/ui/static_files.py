@@ -37,7 +37,7 @@ class StaticFile:
 def static_files() -> Mapping[str, StaticFile]:
     """Return every file by its name."""
     found = {}
-    for file in files(__package__).joinpath("static").iterdir():
+    for file in (files(__package__) / "static").iterdir():
         suffix = file.name.rpartition(".")[2]
         if suffix in _TYPES:
             found[file.name] = StaticFile(file.read_bytes(), _TYPES[suffix])
@@ -56,5 +56,5 @@ def version() -> str:
 @cache
 def template(name: str) -> str:
     """Return a page, with the addresses of its files filled in."""
-    text = files(__package__).joinpath("templates", f"{name}.html").read_text(encoding="utf-8")
+    text = (files(__package__) / "templates" / f"{name}.html").read_text(encoding="utf-8")
     return text.replace("${static}", f"static/{version()}")

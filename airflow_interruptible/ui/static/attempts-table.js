@@ -28,7 +28,9 @@ export class AttemptsTable {
         h(
           "tr",
           { role: "row" },
-          this.#columns.map((name) => h("th", { scope: "col", role: "columnheader" }, name)),
+          this.#columns.map((name) =>
+            h("th", { scope: "col", role: "columnheader", class: name === "Where" && "wide" }, name),
+          ),
         ),
       ),
       this.#body,

@@ -12,6 +12,7 @@ import { timeline } from "./timeline.js";
 
 const POLL = 3000;
 const POLL_AFTER_ERROR = 10_000;
+const REDRAW = 5000;
 const CARD = 2 * 17; // its padding and border, as in page.css
 
 const query = new URLSearchParams(globalThis.location.search);
@@ -34,9 +35,13 @@ let answer = null;
 let shown = "";
 let table = null;
 let timer = null;
+let asking = false;
+let drawn = { width: 0, at: 0 };
 
 async function refresh() {
   clearTimeout(timer);
+  if (asking) return;
+  asking = true;
   try {
     render(await ask("attempts", instance));
     show(parts.message);
@@ -45,6 +50,7 @@ async function refresh() {
     show(parts.message, message(refusal));
     if (refusal.passing) later(POLL_AFTER_ERROR);
   }
+  asking = false;
   main.setAttribute("aria-busy", "false");
 }
 
@@ -78,18 +84,20 @@ function renderTable(first) {
 
 function draw() {
   const width = parts.content.clientWidth - CARD;
-  if (answer && width > 0) show(places.timeline, timeline(answer.attempts, width));
+  if (!answer || width <= 0) return;
+  drawn = { width, at: Date.now() };
+  show(places.timeline, timeline(answer.attempts, width));
 }
 
 function explanation() {
   return h(
     "section",
     { class: "notice", "aria-labelledby": "explanation" },
-    h("h2", { id: "explanation" }, "This task is not interruptible"),
+    h("h2", { id: "explanation" }, "How to make it interruptible"),
     h(
       "p",
       {},
-      "So Airflow alone decides about its retries, and nobody records where an attempt ran or who took it away. To run it on spot and have interruptions forgiven, say so in its Dag file:",
+      "Airflow alone decides about its retries, and nobody records where an attempt ran or who took it away. To run the task on spot and have interruptions forgiven, say so in its Dag file:",
     ),
     h(
       "pre",
@@ -109,7 +117,9 @@ function explanation() {
 }
 
 addPatterns();
-new ResizeObserver(draw).observe(parts.content);
+new ResizeObserver(() => {
+  if (parts.content.clientWidth - CARD !== drawn.width) draw();
+}).observe(parts.content);
 onTimeZoneChange(() => {
   table = null;
   const again = answer;
@@ -124,7 +134,8 @@ document.addEventListener("visibilitychange", () => {
 setInterval(() => {
   if (!answer?.live || document.hidden) return;
   table?.tick();
-  if (answer.attempts.length && !answer.attempts.at(-1).end) draw();
+  const growing = answer.attempts.length > 0 && !answer.attempts.at(-1).end;
+  if (growing && Date.now() - drawn.at > REDRAW) draw();
 }, 1000);
 document.title = `Attempts of ${instance.task_id}`;
 refresh();

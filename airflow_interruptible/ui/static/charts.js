@@ -14,7 +14,7 @@ const HOUR = 3_600_000;
 /** The buckets of `over_time`, and a table of the same numbers. */
 export function overTime(buckets, width) {
   const hourly = buckets.length > 1 && Date.parse(buckets[1].start) - Date.parse(buckets[0].start) <= HOUR;
-  const label = (time) => (hourly ? clock(time).slice(0, 5) : day(time));
+  const label = (time) => (hourly ? hour(time) : day(time));
   return h(
     "figure",
     {},
@@ -27,6 +27,11 @@ export function overTime(buckets, width) {
     ),
     numbers(buckets, hourly),
   );
+}
+
+function hour(time) {
+  const [text, zone] = [clock(time).slice(0, 5), timeZone()];
+  return text === "00:00" ? day(time, zone) : text;
 }
 
 function stackedBars(buckets, width, label) {

@@ -25,6 +25,7 @@ let offset = 0;
 let wanted = {}; // what the answers that are shown were asked for
 let report = null;
 let listed = null;
+let drawn = 0;
 
 /** Ask for everything that the filters want, newest answers win. */
 async function refresh() {
@@ -114,7 +115,9 @@ function nothing() {
 
 function draw() {
   const width = parts.report.clientWidth - CARD;
-  if (report && width > 0) show(chart, overTime(report.over_time, width));
+  if (!report || width <= 0) return;
+  drawn = width;
+  show(chart, overTime(report.over_time, width));
 }
 
 function suggestions() {
@@ -128,7 +131,9 @@ function suggestions() {
 
 addPatterns();
 const filters = new Filters(document.getElementById("filters"), refresh);
-new ResizeObserver(draw).observe(parts.report);
+new ResizeObserver(() => {
+  if (parts.report.clientWidth - CARD !== drawn) draw();
+}).observe(parts.report);
 onTimeZoneChange(() => {
   filters.render();
   render();

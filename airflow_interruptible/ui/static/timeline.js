@@ -103,7 +103,7 @@ function bar(span, x, y) {
     { href: `#attempt-${attempt.attempt}`, tabindex: -1, class: "bar-link" },
     svg("title", {}, title(span)),
     svg("rect", {
-      class: `bar ${lane}${span.running ? " running" : ""}`,
+      class: `bar ${lane}`,
       x: left,
       y: y(span),
       width: long,
