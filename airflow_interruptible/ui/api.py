@@ -1,50 +1,77 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The JSON API."""
+"""The JSON API: what is asked for, who may ask, and whom it is passed on to.
+
+The routes are plain functions, so that FastAPI runs them in a thread and the API server's event loop never waits for
+a database or for arithmetic of ours.
+"""
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Annotated
 
-from fastapi import APIRouter, HTTPException
+from fastapi import APIRouter, HTTPException, Query
 
-from airflow_interruptible.attempts import view
+from airflow_interruptible.attempts import tell
+from airflow_interruptible.exceptions import ConfigurationError, LedgerError
+from airflow_interruptible.report import answer
 from airflow_interruptible.server import tries
-from airflow_interruptible.ui.access import may_read_task_instances
+from airflow_interruptible.server.seam import SeamChangedError
+from airflow_interruptible.ui import attempts as of_attempts
+from airflow_interruptible.ui import report as of_report
+from airflow_interruptible.ui import schemas
+from airflow_interruptible.ui.access import ReadableDags, may_read_task_instances
 
-router = APIRouter(prefix="/api")
+router = APIRouter(
+    prefix="/api",
+    tags=["Interruptible"],
+    responses={401: {"description": "Not signed in"}, 403: {"description": "Not allowed to read the Dag"}},
+)
 
 
-@router.get("/attempts", dependencies=[may_read_task_instances])
-def attempts(dag_id: str, run_id: str, task_id: str, map_index: int = -1) -> dict[str, Any]:
-    """The attempts of a task instance."""
+@router.get("/attempts", dependencies=[may_read_task_instances], responses={404: {"description": "No such task"}})
+def attempts(
+    dag_id: str,
+    run_id: str,
+    task_id: str,
+    map_index: Annotated[int, Query(description="-1 for a task that is not mapped")] = -1,
+) -> schemas.Attempts:
+    """The attempts of a task instance: on what and where they ran, why they ended, who paid."""
     from airflow.utils.session import create_session
 
-    with create_session() as session:
-        known = tries.read(session, (dag_id, task_id, run_id, map_index))
-        if known is None:
-            raise HTTPException(404, "There is no such task instance.")
-        views = view(known)
-    return {
-        "dag_id": dag_id,
-        "run_id": run_id,
-        "task_id": task_id,
-        "map_index": map_index,
-        "state": views[-1].state if views else None,
-        "annotated": any(row.marker for row in known.tries),
-        "interruptible": None,
-        "live": True,
-        "summary": "",
-        "budget": None,
-        "next": None,
-        "attempts": [
-            {
-                **{key: value for key, value in each.to_json().items() if key != "host"},
-                "where": {**each.where, **({"host": each.host} if each.host else {})},
-                "placed_because": None,
-                "rule_source": None,
-                "notice": None,
-                "checkpoint": None,
-            }
-            for each in views
-        ],
-    }
+    key = (dag_id, task_id, run_id, map_index)
+    try:
+        with create_session() as session:
+            known = tries.read(session, key)
+    except LedgerError as error:
+        raise HTTPException(409, str(error)) from error
+    if known is None:
+        raise HTTPException(
+            404, f"There is no task instance {dag_id}.{task_id} in run {run_id} at map index {map_index}."
+        )
+    return of_attempts.answer(key, tell(known))
+
+
+@router.get("/report", dependencies=[may_read_task_instances])
+def report(asked: Annotated[schemas.Asked, Query()], readable: ReadableDags) -> schemas.Report:
+    """Interruptions, hours and savings of the Dags that the user may read."""
+    with _told():
+        return of_report.report(answer.full_report(of_report.filters(asked), readable))
+
+
+@router.get("/interruptions", dependencies=[may_read_task_instances])
+def interruptions(asked: Annotated[schemas.AskedPage, Query()], readable: ReadableDags) -> schemas.Interruptions:
+    """The interruptions of the Dags that the user may read, the latest first."""
+    with _told():
+        found = answer.interruptions(of_report.filters(asked), readable, asked.limit, asked.offset)
+        return of_report.page(found)
+
+
+@contextmanager
+def _told() -> Iterator[None]:
+    """Say in the answer what this Airflow or its settings lack."""
+    try:
+        yield
+    except (SeamChangedError, ConfigurationError) as error:
+        raise HTTPException(501, str(error)) from error
