@@ -4,11 +4,12 @@
 import { causeBadge } from "./badges.js";
 import { h, svg } from "./dom.js";
 import { clock, day, moment, timeZone } from "./time.js";
-import { cause, count, INTERRUPTIONS } from "./words.js";
+import { cause, count, INTERRUPTIONS, known } from "./words.js";
 
 const HEIGHT = 180;
 const MARGIN = { top: 8, right: 8, bottom: 24, left: 40 };
 const WIDEST = 48;
+const SHOWN = 8; // rows of a breakdown before a person asks for more
 const HOUR = 3_600_000;
 
 /** The buckets of `over_time`, and a table of the same numbers. */
@@ -151,53 +152,63 @@ function numbers(buckets, hourly) {
  */
 export function breakdown(title, name, rows, choose) {
   const most = Math.max(1, ...rows.map((row) => row.interruptions));
+  const body = h(
+    "tbody",
+    {},
+    rows.slice(0, SHOWN).map((row) => share(name, row, most, choose)),
+  );
+  const rest = () => rows.slice(SHOWN).map((row) => share(name, row, most, choose));
   return h(
     "section",
     { class: "card", "aria-labelledby": `by-${name}` },
     h("h2", { id: `by-${name}` }, title),
-    rows.length === 0 && h("p", { class: "muted" }, "None."),
-    rows.length > 0 &&
+    h(
+      "table",
+      { class: "breakdown", "aria-labelledby": `by-${name}` },
       h(
-        "table",
-        { class: "breakdown", "aria-labelledby": `by-${name}` },
+        "thead",
+        { class: "visually-hidden" },
         h(
-          "thead",
-          { class: "visually-hidden" },
-          h(
-            "tr",
-            {},
-            ["Value", "Interruptions", "Hours lost"].map((text) => h("th", { scope: "col" }, text)),
-          ),
-        ),
-        h(
-          "tbody",
+          "tr",
           {},
-          rows.map((row) =>
-            h(
-              "tr",
-              {},
-              h("th", { scope: "row" }, value(name, row.value, choose)),
-              h(
-                "td",
-                {},
-                h(
-                  "div",
-                  { class: "measure" },
-                  meter(row.interruptions / most),
-                  h("span", { class: "number" }, row.interruptions.toLocaleString("en")),
-                ),
-              ),
-              h("td", { class: "amount muted" }, `${hours(row.lost_hours)} h lost`),
-            ),
-          ),
+          ["Value", "Interruptions", "Hours lost"].map((text) => h("th", { scope: "col" }, text)),
         ),
       ),
+      body,
+    ),
+    rows.length > SHOWN && more(rows.length - SHOWN, () => body.append(...rest())),
   );
 }
 
+function share(name, row, most, choose) {
+  return h(
+    "tr",
+    {},
+    h("th", { scope: "row" }, value(name, row.value, choose)),
+    h(
+      "td",
+      {},
+      h(
+        "div",
+        { class: "measure" },
+        meter(row.interruptions / most),
+        h("span", { class: "number" }, row.interruptions.toLocaleString("en")),
+      ),
+    ),
+    h("td", { class: "amount muted" }, `${hours(row.lost_hours)} h lost`),
+  );
+}
+
+function more(count, unfold) {
+  const click = (event) => {
+    unfold();
+    event.currentTarget.remove();
+  };
+  return h("button", { type: "button", class: "link", click }, `Show ${count.toLocaleString("en")} more`);
+}
+
 function value(name, text, choose) {
-  if (text === null || text === "") return h("span", { class: "muted" }, "Not known");
-  const shown = name === "cause" ? causeBadge(text) : text;
+  const shown = name === "cause" ? causeBadge(text) : known(text);
   return choose
     ? h("button", { type: "button", class: "link", title: "Filter by this", click: () => choose(text) }, shown)
     : shown;

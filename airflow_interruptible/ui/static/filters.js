@@ -110,6 +110,7 @@ export class Filters {
     return field(
       label,
       h("input", {
+        id: name,
         name,
         value: this.#values[name],
         list: list.id,
@@ -176,20 +177,14 @@ function tellAirflow() {
 }
 
 function select(name, label, options, chosen) {
-  return field(
-    label,
-    h(
-      "select",
-      { name },
-      options.map(([value, text]) => h("option", { value, selected: value === chosen }, text)),
-    ),
-  );
+  const choices = options.map(([value, text]) => h("option", { value, selected: value === chosen }, text));
+  return field(label, h("select", { id: name, name }, choices));
 }
 
 function moment(name, label, value) {
-  return field(label, h("input", { name, type: "datetime-local", value: toField(value) }));
+  return field(label, h("input", { id: name, name, type: "datetime-local", value: toField(value) }));
 }
 
-function field(label, ...controls) {
-  return h("label", { class: "field" }, h("span", {}, label), controls);
+function field(label, control, ...more) {
+  return h("div", { class: "field" }, h("label", { for: control.id }, label), control, more);
 }

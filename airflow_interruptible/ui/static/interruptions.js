@@ -12,6 +12,7 @@ import { onTimeZoneChange } from "./time.js";
 import { totals } from "./totals.js";
 import { count } from "./words.js";
 
+const RETRY = 10_000;
 const CARD = 2 * 17; // its padding and border, as in page.css
 
 const main = document.getElementById("page");
@@ -21,6 +22,7 @@ const parts = Object.fromEntries(
 const chart = h("div");
 
 let asking = new AbortController();
+let again = null;
 let offset = 0;
 let wanted = {}; // what the answers that are shown were asked for
 let report = null;
@@ -29,6 +31,7 @@ let drawn = 0;
 
 /** Ask for everything that the filters want, newest answers win. */
 async function refresh() {
+  clearTimeout(again);
   asking.abort();
   asking = new AbortController();
   offset = 0;
@@ -64,6 +67,7 @@ async function load(work) {
     report = listed = null;
     for (const part of [parts.report, parts.list]) show(part);
     show(parts.message, message(refusal));
+    if (refusal.passing) again = setTimeout(refresh, RETRY);
   }
   main.setAttribute("aria-busy", "false");
 }

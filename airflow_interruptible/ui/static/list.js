@@ -5,7 +5,7 @@ import { capacityBadge, causeBadge } from "./badges.js";
 import { h, show } from "./dom.js";
 import { attemptsTab, inAirflow } from "./links.js";
 import { duration, moment } from "./time.js";
-import { charge, count } from "./words.js";
+import { charge, count, known } from "./words.js";
 
 export const PAGE = 50;
 const COLUMNS = ["Ended", "Task", "Cause", "Capacity", "Zone and type", "Lost", "Charged to"];
@@ -44,10 +44,7 @@ function row(item) {
     task(item),
     [causeBadge(item.cause), item.reason && h("p", { class: "reason" }, item.reason)],
     capacityBadge(item.capacity),
-    [
-      item.zone ?? h("span", { class: "muted" }, "not known"),
-      item.instance_type && h("p", { class: "muted" }, item.instance_type),
-    ],
+    [known(item.zone), h("p", { class: "muted" }, known(item.instance_type))],
     h("span", { class: "number" }, duration(Math.round((item.lost_seconds ?? 0) * 1000))),
     charge(item.charge)?.label ?? "",
   ];

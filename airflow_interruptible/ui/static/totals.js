@@ -12,7 +12,7 @@ export function totals({ totals: all, savings }) {
     figure("Interruptions", number(all.interruptions), `of ${number(all.attempts)} attempts`),
     figure("Forgiven", number(all.forgiven), "cost no user retry"),
     figure("No spot capacity", number(all.no_capacity), "attempts that found none"),
-    figure("Fallbacks", number(all.on_demand_fallbacks), "attempts moved to on-demand"),
+    figure("Fallbacks", number(all.on_demand_fallbacks), "attempts on demand after one on spot"),
     figure("False alarms", number(all.false_alarms), "a notice, and no interruption"),
     figure("Spot hours", hours(all.spot_hours), "in which spot was used"),
     figure("On-demand hours", hours(all.on_demand_hours), "in which on-demand was used"),
@@ -27,11 +27,7 @@ function saved(savings) {
       "–",
       "Savings are estimated once [interruptible] in airflow.cfg tells what an hour costs on spot and on demand.",
     );
-  const { amount, currency, spot_price: spot, on_demand_price: onDemand, note } = savings;
-  return estimate(
-    money(amount, currency),
-    note || `An estimate, from ${number(spot)} and ${number(onDemand)} ${currency} an hour.`,
-  );
+  return estimate(money(savings.amount, savings.currency), savings.note);
 }
 
 function estimate(value, note) {

@@ -80,6 +80,11 @@ export function places(where) {
   return known.sort((a, b) => rank(a) - rank(b)).map(([key, value]) => [PLACES[key] ?? plain(key), text(value)]);
 }
 
+/** A zone or an instance type; the API calls "unknown" what nobody recorded. */
+export function known(value) {
+  return value === null || value === "unknown" ? "not known" : value;
+}
+
 /** "3 attempts", "1 attempt" */
 export function count(number, one, many = `${one}s`) {
   return `${number.toLocaleString("en")} ${number === 1 ? one : many}`;

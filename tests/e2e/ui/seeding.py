@@ -1,7 +1,7 @@
 """Write histories into the metadata database of a stack: ``python seeding.py RUN_ID``, in the stack's environment.
 
-A real history of 200 attempts takes hours. What is written is what Airflow and the worker write: a row for each try, and
-the ledger, with capacities and charges that the rules themselves give.
+A real history of 200 attempts takes hours. What is written is what Airflow and the worker write: a row for each try,
+and the ledger, with capacities and charges that the rules themselves give.
 """
 
 from __future__ import annotations
