@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from airflow_interruptible.core.capacity import CapacityType
-    from airflow_interruptible.ledger import Ledger, Record
+    from airflow_interruptible.ledger import CheckpointUsed, Ledger, NoticeHeard, Record
     from airflow_interruptible.server.tries import TaskInstanceTries, Try
 
 _UNFINISHED = frozenset(
@@ -48,6 +48,9 @@ class AttemptView:
     host: str | None = None
     where: Mapping[str, Any] = field(default_factory=dict)
     rule: str | None = None
+    why: str | None = None
+    notice: NoticeHeard | None = None
+    checkpoint: CheckpointUsed | None = None
     due: Placement | None = None
 
     def to_json(self) -> dict[str, Any]:
@@ -66,6 +69,9 @@ class AttemptView:
             "host": self.host,
             "where": dict(self.where),
             "rule": self.rule,
+            "why": self.why,
+            "notice": self.notice,
+            "checkpoint": self.checkpoint,
         }
 
 
@@ -170,6 +176,9 @@ def _one(number: int, row: Try | None, record: Record | None, history: History, 
         host=row.hostname if row else None,
         rule=record.rule if record else None,
         where=record.where if record else {},
+        why=record.why if record else None,
+        notice=record.notice if record else None,
+        checkpoint=record.checkpoint if record else None,
     )
 
 

@@ -12,7 +12,7 @@ anew from the causes whenever it matters, so that late evidence can overrule a p
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass, field, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypedDict
 
 from airflow_interruptible.core.capacity import CapacityType
 from airflow_interruptible.core.cause import Cause, Charge
@@ -32,13 +32,31 @@ _KEPT = 200
 _REASON_KEPT = 240
 
 
+class NoticeHeard(TypedDict):
+    """An announcement that the machine goes: who said it, when it was heard, when the machine was to go."""
+
+    provider: str
+    at: str
+    deadline: str | None
+
+
+class CheckpointUsed(TypedDict):
+    """What an attempt did with ``checkpoint()``: when it last saved, and whether it found what an earlier one saved."""
+
+    at: str | None
+    loaded: bool
+
+
 @dataclass(frozen=True)
 class Record:
     """What is known of one attempt. Times are ISO 8601 with an offset.
 
-    :param where: where it ran, such as ``host``, ``pid``, ``queue``; whatever helps to look there later.
+    :param where: where it ran, such as ``host``, ``zone``, ``queue``; whatever helps to look there later.
     :param reason: the verdict's line, shortened.
     :param rule: the id of the rule that named the cause, see ``airflow interruptible explain``.
+    :param why: why it was placed as it was, a clause that can follow "since".
+    :param notice: the announcement that was heard, whatever came of it.
+    :param checkpoint: None if it neither saved nor found one.
     """
 
     capacity: CapacityType | None = None
@@ -49,6 +67,9 @@ class Record:
     reason: str | None = None
     where: Mapping[str, Any] = field(default_factory=dict)
     rule: str | None = None
+    why: str | None = None
+    notice: NoticeHeard | None = None
+    checkpoint: CheckpointUsed | None = None
 
     @property
     def trace(self) -> Trace:
@@ -74,6 +95,9 @@ class Record:
             reason=_text(value.get("reason")),
             rule=_text(value.get("rule")),
             where=dict(value.get("where", {})),
+            why=_text(value.get("why")),
+            notice=_notice(value.get("notice")),
+            checkpoint=_checkpoint(value.get("checkpoint")),
         )
 
 
@@ -81,6 +105,16 @@ def _text(value: object) -> str | None:
     if value is None or isinstance(value, str):
         return value
     raise TypeError(f"{value!r} is not text")
+
+
+def _notice(value: Any) -> NoticeHeard | None:
+    if value is None:
+        return None
+    return {"provider": str(value["provider"]), "at": str(value["at"]), "deadline": _text(value.get("deadline"))}
+
+
+def _checkpoint(value: Any) -> CheckpointUsed | None:
+    return None if value is None else {"at": _text(value.get("at")), "loaded": value.get("loaded") is True}
 
 
 @dataclass(frozen=True)

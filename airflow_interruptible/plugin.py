@@ -21,8 +21,8 @@ _RUN_OF_TASK = "dag_id={DAG_ID}&run_id={RUN_ID}&task_id={TASK_ID}&map_index={MAP
 
 VIEWS = (
     ("Attempts", "task_instance", "interruptible-attempts", f"attempts?{_RUN_OF_TASK}"),
-    ("Interruptions", "task", "interruptible-task", "interruptions?dag_id={DAG_ID}&task_id={TASK_ID}"),
-    ("Interruptions", "dag", "interruptible-dag", "interruptions?dag_id={DAG_ID}"),
+    ("Interruptions", "task", "interruptible-task", "interruptions?scope=task&dag_id={DAG_ID}&task_id={TASK_ID}"),
+    ("Interruptions", "dag", "interruptible-dag", "interruptions?scope=dag&dag_id={DAG_ID}"),
     ("Interruptions", "nav", "interruptions", "interruptions"),
 )
 """Name, where Airflow shows it, its route there, and ours. Airflow fills in the braces, except ``{MAP_INDEX}`` of a

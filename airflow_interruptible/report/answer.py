@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 
 from airflow_interruptible.exceptions import LedgerError
 from airflow_interruptible.ledger import Ledger
+from airflow_interruptible.report import rows
 from airflow_interruptible.report.memory import MEMORY
-from airflow_interruptible.report.rows import rows
 from airflow_interruptible.report.totals import Report, report
 from airflow_interruptible.settings import get_settings
 
@@ -46,7 +46,7 @@ def full_report(
     from airflow.utils.session import create_session
 
     settings, now = get_settings(), time.time()
-    known = memory.entries(create_session, filters.start.timestamp(), progress)
+    known = memory.entries(create_session, filters.start, progress)
     chosen = filters.chosen(known.entries, now, readable)
     found = report(chosen, filters, now, settings.prices, settings.currency)
     found.truncated = known.truncated
@@ -59,7 +59,7 @@ def interruptions(
     """Return a page of the interruptions that are asked for."""
     from airflow.utils.session import create_session
 
-    known = memory.entries(create_session, filters.start.timestamp())
+    known = memory.entries(create_session, filters.start)
     found = [entry for entry in filters.chosen(known.entries, time.time(), readable) if entry.interrupted]
     found.sort(key=lambda entry: (-entry.end, entry.row, entry.attempt))
     page = found[offset : offset + limit]
@@ -71,7 +71,7 @@ def interruptions(
 def _reasons(session: Session, page: Sequence[Entry]) -> dict[tuple[int, int], str | None]:
     """Return the reasons, which are too long to be remembered for all attempts."""
     found: dict[tuple[int, int], str | None] = {}
-    for batch in rows(session, sorted({entry.row for entry in page})):
+    for batch in rows.some(session, sorted({entry.row for entry in page})):
         for row in batch:
             try:
                 records = Ledger.from_json(json.loads(row.document)).records

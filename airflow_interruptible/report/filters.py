@@ -3,12 +3,13 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Container, Iterable, Iterator
+    from collections.abc import Container, Iterable
 
     from airflow_interruptible.report.entry import Entry
 
@@ -44,20 +45,22 @@ class Filters:
         if self.end - self.start > LONGEST:
             raise ValueError(f"The range must not be longer than {LONGEST.days} days. Airflow keeps less by default.")
 
-    def chosen(self, entries: Iterable[Entry], now: float, readable: Container[str] | None) -> Iterator[Entry]:
+    def chosen(self, entries: Iterable[Entry], now: float, readable: Container[str] | None) -> list[Entry]:
         """Return the attempts that are asked for.
 
         :param readable: the Dags that may be read, None for all.
         """
         first, last = self.start.timestamp(), self.end.timestamp()
-        wanted = [(name, value) for name in FIELDS if (value := getattr(self, name)) is not None]
-        for entry in entries:
-            if not first <= min(entry.end, now) <= last:
-                continue
-            if readable is not None and entry.dag_id not in readable:
-                continue
-            if all(getattr(entry, name) == value for name, value in wanted):
-                yield entry
+        if last >= now:
+            last = math.inf
+        found = [entry for entry in entries if first <= entry.end <= last]
+        if readable is not None:
+            found = [entry for entry in found if entry.dag_id in readable]
+        for name in FIELDS:
+            wanted = getattr(self, name)
+            if wanted is not None:
+                found = [entry for entry in found if getattr(entry, name) == wanted]
+        return found
 
 
 def time_range(start: datetime | None, end: datetime | None, now: datetime) -> tuple[datetime, datetime]:

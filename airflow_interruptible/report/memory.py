@@ -8,21 +8,23 @@ ledger that is gone is forgotten. What nobody asked for, being older, is not rea
 
 from __future__ import annotations
 
+import math
 import threading
 import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from airflow_interruptible.report import rows
 from airflow_interruptible.report.entry import entries
-from airflow_interruptible.report.rows import rows, versions
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from contextlib import AbstractContextManager
+    from datetime import datetime
 
     from sqlalchemy.orm import Session
 
-    from airflow_interruptible.report.entry import Entry
+    from airflow_interruptible.report.entry import Entry, Row
     from airflow_interruptible.report.rows import Version
 
     OpenSession = Callable[[], AbstractContextManager[Session]]
@@ -33,7 +35,7 @@ FRESH = 5.0
 """How old an answer may be, in seconds: pages that are opened together share one."""
 
 LIMIT = 200_000
-"""So many ledgers are kept, the latest: some 150 MB, in an API server whose task instances all are interruptible."""
+"""So many ledgers are kept, the latest: some 200 MB, in an API server where that many tasks are interruptible."""
 
 
 @dataclass(frozen=True)
@@ -56,42 +58,58 @@ class Memory:
     _lock: threading.Lock = field(default_factory=threading.Lock)
     _kept: dict[int, tuple[Version, list[Entry]]] = field(default_factory=dict)
     _known: Known = field(default_factory=Known)
-    _since: float = float("inf")
-    _asked: float = float("-inf")
+    _since: float = math.inf
+    _asked: float = -math.inf
 
-    def entries(
-        self,
-        open_session: OpenSession,
-        since: float,
-        progress: Progress | None = None,
-    ) -> Known:
+    def entries(self, open_session: OpenSession, since: datetime, progress: Progress | None = None) -> Known:
         """Return all attempts that may have ended after ``since``, and some that ended before.
 
-        :param open_session: called if the database has to be asked; the session is closed afterwards.
-        :param since: seconds since 1970.
+        :param open_session: called if the database has to be asked.
         """
+        moment = since.timestamp()
         with self._lock:
-            if since < self._since or time.monotonic() - self._asked > self.fresh:
+            asked = time.monotonic()
+            if moment < self._since:
                 with open_session() as session:
-                    self._read(session, min(since, self._since), progress)
+                    self._read(session, since, progress)
+                self._since, self._asked = moment, asked
+            elif asked - self._asked > self.fresh:
+                with open_session() as session:
+                    self._read_again(session)
+                self._asked = asked
             return self._known
 
-    def _read(self, session: Session, since: float, progress: Progress | None) -> None:
-        asked = time.monotonic()
-        present = versions(session, self.limit + 1)
-        truncated = len(present) > self.limit
-        wanted = {version.id: version for version in present[: self.limit] if version.touched() >= since}
-        kept = {number: old for number, old in self._kept.items() if number in wanted and old[0] == wanted[number]}
-        missing = [number for number in wanted if number not in kept]
-        done = 0
-        for batch in rows(session, missing):
-            for row in batch:
-                kept[row.id] = (wanted[row.id], entries(row))
-            done += len(batch)
+    def _read(self, session: Session, since: datetime, progress: Progress | None) -> None:
+        """Read what there is, as if nothing were known."""
+        total = rows.count(session) if progress is not None else 0
+        kept: dict[int, tuple[Version, list[Entry]]] = {}
+        for batch in rows.since(session, since, self.limit + 1):
+            kept.update(_read(batch))
             if progress is not None:
-                progress(done, len(missing))
-        self._kept, self._since, self._asked = kept, since, asked
+                progress(len(kept), total)
+        self._keep(kept, truncated=len(kept) > self.limit)
+
+    def _read_again(self, session: Session) -> None:
+        """Read what has changed, and forget what is gone."""
+        kept, changed = {}, []
+        present = rows.versions(session, self.limit + 1)
+        for version in present[: self.limit]:
+            old = self._kept.get(version[0])
+            if old is not None and old[0] == version:
+                kept[version[0]] = old
+            elif rows.later(version, self._since):
+                changed.append(version[0])
+        for batch in rows.some(session, changed):
+            kept.update(_read(batch))
+        self._keep(kept, truncated=len(present) > self.limit)
+
+    def _keep(self, kept: dict[int, tuple[Version, list[Entry]]], *, truncated: bool) -> None:
+        self._kept = kept
         self._known = Known([entry for _, of_row in kept.values() for entry in of_row], truncated)
+
+
+def _read(batch: Sequence[Row]) -> dict[int, tuple[Version, list[Entry]]]:
+    return {row.id: (row[: rows.LENGTH], entries(row)) for row in batch}
 
 
 MEMORY = Memory()

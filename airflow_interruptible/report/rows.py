@@ -1,92 +1,96 @@
 # SPDX-License-Identifier: Apache-2.0
 """The ledgers of all task instances, read from the metadata database.
 
-Two questions, so that who asks again reads only what has changed: which ledgers there are, and in which version; and
-what stands in some of them. Columns are read instead of objects, and times as the driver gives them: Airflow's models
-would cost several times what the rest does.
+Three questions, so that who asks again reads only what has changed: what there is since some moment; in which version
+each ledger is; and what stands in some of them. Columns are read instead of objects, and times as the driver gives
+them: Airflow's models would cost several times what the rest does.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 from airflow_interruptible.ledger import KEY
-from airflow_interruptible.report.entry import Row, seconds
+from airflow_interruptible.report.entry import Row, since_1970
 from airflow_interruptible.server import seam
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
+    from datetime import datetime
 
     from sqlalchemy.orm import Session
 
-_BATCH = 2000
-"""So many at once: few queries, and no database minds the number of parameters."""
+Version = tuple[Any, ...]
+"""The first columns of a :class:`.Row`. Any change to a ledger or to its task instance changes one of them."""
+
+LENGTH = Row._fields.index("dag_id")
+"""How many of a row's columns are its version."""
+
+_BATCH = 100
+"""So many at once: few enough that Python's garbage collector does not look for what is freed in a moment."""
 
 
-class Version(NamedTuple):
-    """A ledger that there is. Any change to it or to its task instance changes this.
+def count(session: Session) -> int:
+    """Return how many ledgers there are."""
+    from sqlalchemy import func, select
 
-    :param touched: the last moment that anything in it tells of, infinite while the task instance is not finished.
-    """
-
-    id: int
-    updated: Any
-    state: str | None
-    number: int | None
-    end: Any
-
-    def touched(self) -> float:
-        """Return the last moment that it tells of; infinite while more may follow."""
-        if self.state is not None and self.state not in seam.FINISHED:
-            return float("inf")
-        return max(seconds(self.updated) or 0.0, seconds(self.end) or 0.0)
+    store = seam.stored_states()
+    return session.scalar(select(func.count()).select_from(store).where(store.key == KEY)) or 0
 
 
-def versions(session: Session, limit: int) -> list[Version]:
-    """Return the ledgers that there are, the latest first, at most ``limit``."""
+def since(session: Session, moment: datetime, limit: int) -> Iterator[list[Row]]:
+    """Return the ledgers that may tell of something later than ``moment``, the latest first, in batches."""
+    from sqlalchemy import or_
+
     store, ti = seam.stored_states(), seam.models().task_instance
-    found = session.execute(
-        _joined(
-            [
-                store.id,
-                _as_read(store.updated_at),
-                _as_text(ti.state),
-                ti.try_number,
-                _as_read(ti.end_date),
-            ]
-        )
-        .order_by(store.updated_at.desc())
-        .limit(limit)
-    )
-    return [Version(*row) for row in found]
+    later = or_(store.updated_at >= moment, ti.end_date >= moment, ti.state.is_(None), ti.state.not_in(seam.FINISHED))
+    question = _joined(_columns()).where(later).order_by(store.updated_at.desc()).limit(limit)
+    found = session.execute(question, execution_options={"yield_per": _BATCH})
+    for batch in found.partitions():
+        yield [Row._make(values) for values in batch]
 
 
-def rows(session: Session, ids: Sequence[int]) -> Iterator[list[Row]]:
+def versions(session: Session, limit: int) -> Sequence[Version]:
+    """Return the versions of all ledgers, the latest first."""
+    store = seam.stored_states()
+    question = _joined(_columns()[:LENGTH]).order_by(store.updated_at.desc()).limit(limit)
+    return session.execute(question).all()
+
+
+def later(version: Version, moment: float) -> bool:
+    """Whether the ledger may tell of something later, as :func:`since` sees it."""
+    of = Row(*version, *[""] * (len(Row._fields) - LENGTH))
+    if of.state not in seam.FINISHED or since_1970(of.updated) >= moment:
+        return True
+    return of.end is not None and since_1970(of.end) >= moment
+
+
+def some(session: Session, ids: Sequence[int]) -> Iterator[list[Row]]:
     """Return the ledgers with these ids, in batches."""
+    store = seam.stored_states()
+    for first in range(0, len(ids), _BATCH):
+        found = session.execute(_joined(_columns()).where(store.id.in_(ids[first : first + _BATCH])))
+        yield [Row._make(values) for values in found]
+
+
+def _columns() -> list[Any]:
+    """The columns of a :class:`.Row`, in its order."""
+    from sqlalchemy import DateTime, String, type_coerce
+
     store, ti = seam.stored_states(), seam.models().task_instance
-    columns = [
+    as_the_driver_gives_it = DateTime(timezone=True)
+    return [
         store.id,
+        type_coerce(store.updated_at, as_the_driver_gives_it),
+        type_coerce(ti.state, String()),
+        ti.try_number,
+        type_coerce(ti.end_date, as_the_driver_gives_it),
         store.dag_id,
         store.run_id,
         store.task_id,
         store.map_index,
         store.value,
-        _as_read(store.updated_at),
-        _as_text(ti.state),
-        ti.try_number,
-        _as_read(ti.end_date),
     ]
-    for first in range(0, len(ids), _BATCH):
-        found = session.execute(_joined(columns).where(store.id.in_(ids[first : first + _BATCH])))
-        yield [_row(*values) for values in found]
-
-
-def _row(*values: Any) -> Row:
-    *of_ledger, updated, state, number, end = values
-    row_id, dag_id, run_id, task_id, map_index, document = of_ledger
-    return Row(
-        row_id, dag_id, run_id, task_id, map_index, document, seconds(updated) or 0.0, state, number, seconds(end)
-    )
 
 
 def _joined(columns: list[Any]) -> Any:
@@ -95,16 +99,3 @@ def _joined(columns: list[Any]) -> Any:
     store, ti = seam.stored_states(), seam.models().task_instance
     same = and_(*(getattr(store, name) == getattr(ti, name) for name in ("dag_id", "run_id", "task_id", "map_index")))
     return select(*columns).select_from(store).outerjoin(ti, same).where(store.key == KEY)
-
-
-def _as_read(column: Any) -> Any:
-    """A time as the driver gives it, with an offset or in UTC."""
-    from sqlalchemy import DateTime, type_coerce
-
-    return type_coerce(column, DateTime(timezone=True))
-
-
-def _as_text(column: Any) -> Any:
-    from sqlalchemy import String, type_coerce
-
-    return type_coerce(column, String())

@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from typing import Annotated
 
 from fastapi import APIRouter, HTTPException, Query
+from pydantic import ValidationError
 
 from airflow_interruptible.attempts import tell
 from airflow_interruptible.exceptions import ConfigurationError, LedgerError
@@ -44,13 +45,11 @@ def attempts(
     try:
         with create_session() as session:
             known = tries.read(session, key)
-    except LedgerError as error:
+        if known is not None:
+            return of_attempts.answer(key, tell(known))
+    except (LedgerError, ValidationError) as error:
         raise HTTPException(409, str(error)) from error
-    if known is None:
-        raise HTTPException(
-            404, f"There is no task instance {dag_id}.{task_id} in run {run_id} at map index {map_index}."
-        )
-    return of_attempts.answer(key, tell(known))
+    raise HTTPException(404, f"There is no {dag_id}.{task_id} in run {run_id} at map index {map_index}.")
 
 
 @router.get("/report", dependencies=[may_read_task_instances])

@@ -65,13 +65,15 @@ def _attempt(each: AttemptView) -> schemas.Attempt:
         user_retries_left=each.user_retries_left,
         system_retries_left=each.system_retries_left,
         where={name: value for name, value in known.items() if value not in (None, "")},
-        notice=None,
-        checkpoint=None,
+        notice=None if each.notice is None else schemas.Notice.model_validate(each.notice),
+        checkpoint=None if each.checkpoint is None else schemas.Checkpoint.model_validate(each.checkpoint),
     )
 
 
 def _placed_because(each: AttemptView) -> str | None:
-    """Return why it was placed as it was; None where it ran elsewhere than the rule says and nobody wrote down why."""
+    """Return why it was placed as it was: as it wrote down itself, else as the rule says if it ran there."""
+    if each.why is not None:
+        return each.why
     if each.due is not None and each.due.capacity is each.capacity:
         return each.due.why
     return None

@@ -66,6 +66,9 @@ def test_a_task_that_is_not_annotated_is_shown_as_airflow_shows_it() -> None:
         "host": "host-1",
         "where": {},
         "rule": None,
+        "why": None,
+        "notice": None,
+        "checkpoint": None,
     }
 
 
@@ -85,6 +88,9 @@ def test_the_machine_form() -> None:
         "host": "host-1",
         "where": {"host": "n1"},
         "rule": None,
+        "why": None,
+        "notice": None,
+        "checkpoint": None,
     }
 
 

@@ -27,6 +27,9 @@ FULL = Record(
     ended="2026-01-01T00:05:00.000+00:00",
     reason="attempt 1 on spot interrupted",
     where={"host": "node-1", "pid": 7, "queue": None},
+    why="the task is interruptible",
+    notice={"provider": "ec2", "at": "2026-01-01T00:03:00.000+00:00", "deadline": None},
+    checkpoint={"at": "2026-01-01T00:04:00.000+00:00", "loaded": False},
 )
 
 words = st.none() | st.text(max_size=20)
@@ -39,6 +42,9 @@ records = st.builds(
     ended=words,
     reason=words,
     where=st.dictionaries(st.text(max_size=5), st.integers() | words, max_size=3),
+    why=words,
+    notice=st.none() | st.fixed_dictionaries({"provider": st.text(max_size=5), "at": st.text(max_size=5), "deadline": words}),
+    checkpoint=st.none() | st.fixed_dictionaries({"at": words, "loaded": st.booleans()}),
 )
 ledgers = st.builds(
     Ledger,
@@ -88,6 +94,9 @@ def test_the_document_as_people_see_it() -> None:
                 "ended": "2026-01-01T00:05:00.000+00:00",
                 "reason": "attempt 1 on spot interrupted",
                 "where": {"host": "node-1", "pid": 7, "queue": None},
+                "why": "the task is interruptible",
+                "notice": {"provider": "ec2", "at": "2026-01-01T00:03:00.000+00:00", "deadline": None},
+                "checkpoint": {"at": "2026-01-01T00:04:00.000+00:00", "loaded": False},
             },
             "2": {"capacity": "on-demand"},
         },
