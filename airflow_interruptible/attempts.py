@@ -6,15 +6,16 @@ Airflow knows when a try ran and in which state it ended; the ledger knows on wh
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from airflow_interruptible.core.budget import Account
 from airflow_interruptible.core.cause import Cause, Charge
 from airflow_interruptible.core.history import Attempt, History
+from airflow_interruptible.core.placement import Placement
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator, Mapping, Sequence
     from datetime import datetime
 
     from airflow_interruptible.core.capacity import CapacityType
@@ -29,7 +30,10 @@ _SUCCEEDED = frozenset({"success", "skipped"})
 
 @dataclass(frozen=True)
 class AttemptView:
-    """One attempt. ``charge`` is None while it runs; what is left of the budgets is counted after it."""
+    """One attempt. ``charge`` is None while it runs; what is left of the budgets is counted after it.
+
+    :param due: what the rule said before it, None for a task that is not annotated.
+    """
 
     attempt: int
     state: str | None
@@ -47,6 +51,7 @@ class AttemptView:
     why: str | None = None
     notice: NoticeHeard | None = None
     checkpoint: CheckpointUsed | None = None
+    due: Placement | None = None
 
     def to_json(self) -> dict[str, Any]:
         """Return the attempt as the command line and the API print it."""
@@ -70,31 +75,69 @@ class AttemptView:
         }
 
 
+@dataclass(frozen=True)
+class Story:
+    """A task instance from its first attempt on.
+
+    :param state: Airflow's, now.
+    :param live: whether something may still happen to it.
+    :param history: what counts since the last clear, None for a task that is not annotated.
+    :param upcoming: where its next attempt goes, None if it is not waiting for one.
+    """
+
+    state: str | None
+    live: bool
+    attempts: Sequence[AttemptView]
+    history: History | None = None
+    upcoming: Placement | None = None
+
+
 def view(known: TaskInstanceTries) -> list[AttemptView]:
     """Return the attempts of a task instance, oldest first."""
-    marker = next((row.marker for row in reversed(known.tries) if row.marker), None)
+    return list(tell(known).attempts)
+
+
+def tell(known: TaskInstanceTries) -> Story:
+    """Return the attempts of a task instance, and what they lead to."""
+    marker = next((row.marker for row in reversed(known.tries) if row.marker), known.marker)
     if marker is None:
-        return [_plain(row) for row in known.tries]
+        return Story(known.state, known.live, [_plain(row) for row in known.tries])
     last = max((row.number for row in known.tries), default=0)
-    ledger = known.ledger.at(max(last, 1), known.max_tries, marker.budget)
+    ledger = known.ledger.at(max(last + known.waiting, 1), known.max_tries, marker.budget)
     rows = {row.number: row for row in known.tries}
     views: list[AttemptView] = []
+    history = fresh = History(marker.resolved(known.conf), Account(marker.budget))
     for base, until in _generations(ledger, last):
-        views += _generation(rows, ledger, History(marker.resolved(known.conf), Account(marker.budget), base), until)
-    return views
+        more, history = _generation(rows, ledger, replace(fresh, base=base), until)
+        views += more
+    upcoming = _upcoming(ledger.records.get(last + 1), history) if known.waiting else None
+    return Story(known.state, known.live, views, history, upcoming)
+
+
+def _upcoming(written: Record | None, history: History) -> Placement:
+    ruled = history.next_placement
+    if written is None or written.capacity in (None, ruled.capacity):
+        return ruled
+    return Placement(written.capacity, "the server placed it there")
 
 
 def _generations(ledger: Ledger, last: int) -> Iterator[tuple[int, int]]:
     yield from zip(ledger.bases, (*ledger.bases[1:], last), strict=True)
 
 
-def _generation(rows: Mapping[int, Try], ledger: Ledger, history: History, until: int) -> Iterator[AttemptView]:
+def _generation(
+    rows: Mapping[int, Try], ledger: Ledger, history: History, until: int
+) -> tuple[list[AttemptView], History]:
+    views = []
     for number in range(history.base + 1, until + 1):
         row, record = rows.get(number), ledger.records.get(number)
+        due = history.next_placement
         ended = _ended(history, row, record, last=number == until)
         if ended is not None:
             history = ended
-        yield _one(number, row, record, history, ended.attempts[-1] if ended is not None else None)
+        one = _one(number, row, record, history, ended.attempts[-1] if ended is not None else None)
+        views.append(replace(one, due=due))
+    return views, history
 
 
 def _ended(history: History, row: Try | None, record: Record | None, *, last: bool) -> History | None:

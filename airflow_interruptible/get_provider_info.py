@@ -82,6 +82,14 @@ def _options() -> dict[str, Any]:
             "float",
             "How long, in seconds, a pod may wait for a spot node before the next attempt goes on-demand.",
         ),
+        "prices": _option(
+            "prices",
+            "string",
+            "What an hour of one machine costs, as JSON by instance type; default is for all others. "
+            "Reports estimate from it what spot has saved.",
+            '{"default": {"spot": 0.10, "on_demand": 0.34}}',
+        ),
+        "currency": _option("currency", "string", "The currency of the prices, as reports print it."),
     }
 
 

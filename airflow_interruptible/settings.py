@@ -14,6 +14,7 @@ from functools import cache
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
+from airflow_interruptible.core.prices import Price, read
 from airflow_interruptible.exceptions import ConfigurationError
 
 if TYPE_CHECKING:
@@ -32,6 +33,8 @@ DEFAULTS: Mapping[str, str] = MappingProxyType(
         "session_events": "True",
         "checkpoint_path": "",
         "spot_timeout": "300",
+        "prices": "{}",
+        "currency": "USD",
     }
 )
 """What each option is when nobody sets it, as airflow.cfg would spell it."""
@@ -54,6 +57,9 @@ class Settings:
         ``AIRFLOW_HOME``, which works at once, and survives the loss of a process but not of a machine.
     :param spot_timeout: how long a pod may wait for a spot node before the attempt is given up for want of capacity and
         the next one goes on-demand. 5 minutes: longer than an autoscaler needs to start a node that can be had.
+    :param prices: what an hour costs, by instance type, see :mod:`airflow_interruptible.core.prices`. Empty: reports
+        estimate no savings, since nobody said from what.
+    :param currency: of the prices, as reports print it.
     """
 
     default: bool = False
@@ -65,6 +71,8 @@ class Settings:
     session_events: bool = True
     checkpoint_path: str = ""
     spot_timeout: timedelta = timedelta(minutes=5)
+    prices: Mapping[str, Price] = field(default_factory=dict)
+    currency: str = "USD"
 
 
 @cache
@@ -92,6 +100,8 @@ def get_settings() -> Settings:
         session_events=_bool("session_events", option("session_events")),
         checkpoint_path=_place("checkpoint_path", option("checkpoint_path")),
         spot_timeout=timedelta(seconds=_seconds("spot_timeout", option("spot_timeout"), "Use 0 to give up at once.")),
+        prices=_prices("prices", option("prices")),
+        currency=option("currency"),
     )
 
 
@@ -124,11 +134,23 @@ def _seconds(key: str, value: str, instead: str) -> float:
     raise _wrong(key, value, "a number of seconds from 0 to 86400", instead)
 
 
-def _json(key: str, value: str) -> Mapping[str, Any]:
+def _prices(key: str, value: str) -> Mapping[str, Price]:
     try:
-        parsed = json.loads(value)
+        return read(_object(value))
+    except ValueError as error:
+        instead = 'Write {"default": {"spot": 0.10, "on_demand": 0.34}}, with more entries by instance type.'
+        raise _wrong(key, value, f"a JSON object of prices an hour ({error})", instead) from error
+
+
+def _object(value: str) -> Any:
+    try:
+        return json.loads(value)
     except ValueError:
-        parsed = None
+        return None
+
+
+def _json(key: str, value: str) -> Mapping[str, Any]:
+    parsed = _object(value)
     if isinstance(parsed, dict):
         return parsed
     raise _wrong(

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from importlib import import_module
 from typing import Any, cast
 
-SUMMARY = "Interruptible tasks: attempts, verdicts and plans"
+SUMMARY = "Interruptible tasks: attempts, reports, verdicts and plans"
 
 
 @dataclass(frozen=True)
@@ -38,6 +38,7 @@ class Command:
 
 COMMANDS = (
     Command("attempts", "Show the attempts of a task instance: capacity, cause, charge, what is left"),
+    Command("report", "Sum up a range of time: interruptions, hours on spot and on demand, estimated savings"),
     Command("explain", "Say why a failure means what it means: the rule, its source, what would change the answer"),
     Command("plan", "Play a list of endings through the rules"),
 )

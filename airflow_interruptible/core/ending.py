@@ -29,6 +29,14 @@ class Ending(str, Enum):
     """A person cleared the task: both budgets start afresh."""
     SUCCESS = "success"
 
+    @classmethod
+    def of_silence(cls, *, started: bool) -> Ending:
+        """Return what is presumed of an attempt that nobody reported.
+
+        :param started: whether the task's own process was seen to run.
+        """
+        return cls.VANISHED if started else cls.NEVER_STARTED
+
     def cause_on(self, capacity: CapacityType) -> Cause | None:
         """Return the cause to charge for this ending on that capacity; None for a success."""
         if self is Ending.VANISHED:

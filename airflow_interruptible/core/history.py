@@ -85,7 +85,7 @@ class History:
 def _cause(trace: Trace | None, capacity: CapacityType) -> tuple[Cause, Ending | None]:
     if trace is not None and trace.cause is not None:
         return trace.cause, None
-    presumed = Ending.VANISHED if trace is not None and trace.started else Ending.NEVER_STARTED
+    presumed = Ending.of_silence(started=trace is not None and trace.started)
     return presumed.cause_on(capacity) or Cause.UNKNOWN, presumed
 
 

@@ -25,12 +25,18 @@ STUCK_IN_QUEUED = "stuck in queued reschedule"
 Key = tuple[str, str, str, int]
 """A task instance: Dag id, task id, run id, map index."""
 
+FINISHED = frozenset({"success", "failed", "skipped", "upstream_failed", "removed"})
+"""The states of a task instance that nothing follows, unless a person clears it."""
+
+UNFINISHED_RUN = frozenset({"queued", "running"})
+
 _ENDING_COLUMNS = {"start_date", "end_date", "retry_delay_override", "retry_reason"}
 _TRY_COLUMNS = _ENDING_COLUMNS | {
     *("dag_id", "task_id", "run_id", "map_index", "try_number", "max_tries"),
     *("queue", "executor", "executor_config", "state"),
 }
 _LOG_COLUMNS = {"event", "dag_id", "task_id", "run_id", "map_index"}
+_STORE_COLUMNS = {"id", "dag_id", "run_id", "task_id", "map_index", "key", "value", "updated_at"}
 _RUN_COLUMNS = {"dag_id", "run_id", "conf", "state"}
 
 
@@ -86,10 +92,11 @@ def state_change(row: Any) -> tuple[str | None, str | None]:
     history = inspect(row).attrs.state.history
     if not history.added:
         return None, None
-    return _text(history.deleted[0] if history.deleted else None), _text(history.added[0])
+    return text_of(history.deleted[0] if history.deleted else None), text_of(history.added[0])
 
 
-def _text(state: Any) -> str | None:
+def text_of(state: Any) -> str | None:
+    """Return a state as text, which Airflow holds as an enumeration's member or as a string."""
     return None if state is None else str(getattr(state, "value", state))
 
 
@@ -141,6 +148,28 @@ def write_state(session: Session, row: Any, key: str, value: Any) -> None:
     days = conf.getint("state_store", "default_retention_days", fallback=30)
     expires_at = datetime.now(timezone.utc) + timedelta(days=days) if days > 0 else None
     get_state_backend().set(_scope(row), key, json.dumps(value), expires_at=expires_at, session=session)
+
+
+def stored_states() -> type[Any]:
+    """Return the model of the task state store.
+
+    :raises SeamChangedError: the store is not in this database, or not as this package knows it.
+    """
+    from airflow.state import get_state_backend
+    from airflow.state.metastore import MetastoreBackend
+
+    if not isinstance(get_state_backend(), MetastoreBackend):
+        raise SeamChangedError(
+            f"[state_store] backend is {type(get_state_backend()).__name__}, whose contents cannot be listed. "
+            "Reports need Airflow's own, which is the default."
+        )
+    try:
+        from airflow.models.task_state_store import TaskStateStoreModel
+    except ImportError as error:
+        raise SeamChangedError(f"a model of Airflow's metadata database has moved: {error}") from error
+    if missing := _STORE_COLUMNS - set(TaskStateStoreModel.__mapper__.all_orm_descriptors.keys()):
+        raise SeamChangedError(f"{TaskStateStoreModel.__name__} has no {', '.join(sorted(missing))}")
+    return TaskStateStoreModel
 
 
 def _scope(row: Any) -> Any:

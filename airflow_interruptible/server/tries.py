@@ -35,12 +35,20 @@ class TaskInstanceTries:
 
     :param max_tries: Airflow's column.
     :param conf: the run's conf.
+    :param state: Airflow's, of the task instance now.
+    :param live: whether something may still happen to it.
+    :param waiting: whether its next attempt has no row yet.
+    :param marker: of the task instance now, also when it has had no try yet.
     """
 
     tries: Sequence[Try]
     ledger: Ledger
     max_tries: int
     conf: dict[str, Any]
+    state: str | None = None
+    live: bool = True
+    waiting: bool = False
+    marker: Marker | None = None
 
 
 def read(session: Session, key: seam.Key) -> TaskInstanceTries | None:
@@ -48,24 +56,44 @@ def read(session: Session, key: seam.Key) -> TaskInstanceTries | None:
 
     :raises LedgerError: its ledger cannot be read.
     """
-    from sqlalchemy import select
-
     ti = seam.find(session, key)
     if ti is None:
         return None
+    past = _past(session, key)
+    rows = {row.try_number: row for row in [ti, *past]}  # the row itself already tells of the next try
+    ledger = Ledger.from_json(seam.read_state(session, ti, KEY))
+    state, run = seam.text_of(ti.state), ti.dag_run
+    live = state not in seam.FINISHED and seam.text_of(run.state) in seam.UNFINISHED_RUN
+    return TaskInstanceTries(
+        tries=[_try(number, row) for number, row in sorted(rows.items()) if number > 0],
+        ledger=ledger,
+        max_tries=ti.max_tries,
+        conf=dict(run.conf or {}),
+        state=state,
+        live=live,
+        waiting=live and (ti.try_number == 0 or any(row.try_number == ti.try_number for row in past)),
+        marker=Marker.from_config(ti.executor_config),
+    )
+
+
+def _past(session: Session, key: seam.Key) -> Sequence[Any]:
+    from sqlalchemy import select
+
     model = seam.models().history
     dag_id, task_id, run_id, map_index = key
-    past = session.scalars(
+    return session.scalars(
         select(model)
         .where(model.dag_id == dag_id, model.task_id == task_id, model.run_id == run_id, model.map_index == map_index)
         .order_by(model.try_number)
-    )
-    rows = {row.try_number: row for row in [ti, *past]}  # the row itself already tells of the next try
-    ledger = Ledger.from_json(seam.read_state(session, ti, KEY))
-    tries = [_try(number, row) for number, row in sorted(rows.items()) if number > 0]
-    return TaskInstanceTries(tries, ledger, ti.max_tries, dict(ti.dag_run.conf or {}))
+    ).all()
 
 
 def _try(number: int, row: Any) -> Try:
-    state = None if row.state is None else str(getattr(row.state, "value", row.state))
-    return Try(number, state, row.start_date, row.end_date, row.hostname, Marker.from_config(row.executor_config))
+    return Try(
+        number,
+        seam.text_of(row.state),
+        row.start_date,
+        row.end_date,
+        row.hostname,
+        Marker.from_config(row.executor_config),
+    )

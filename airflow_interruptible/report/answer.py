@@ -1,0 +1,81 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What the API and the command line ask: a report, or a page of interruptions. Wiring only."""
+
+from __future__ import annotations
+
+import json
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from airflow_interruptible.exceptions import LedgerError
+from airflow_interruptible.ledger import Ledger
+from airflow_interruptible.report import rows
+from airflow_interruptible.report.memory import MEMORY
+from airflow_interruptible.report.totals import Report, report
+from airflow_interruptible.settings import get_settings
+
+if TYPE_CHECKING:
+    from collections.abc import Container, Sequence
+
+    from sqlalchemy.orm import Session
+
+    from airflow_interruptible.report.entry import Entry
+    from airflow_interruptible.report.filters import Filters
+    from airflow_interruptible.report.memory import Memory, Progress
+
+
+@dataclass(frozen=True)
+class Page:
+    """Some interruptions, the latest first, each with its reason; ``total`` is how many there are."""
+
+    total: int
+    items: Sequence[tuple[Entry, str | None]]
+
+
+def full_report(
+    filters: Filters,
+    readable: Container[str] | None = None,
+    progress: Progress | None = None,
+    memory: Memory = MEMORY,
+) -> Report:
+    """Return the report on the attempts that are asked for.
+
+    :param readable: the Dags that may be read, None for all.
+    """
+    from airflow.utils.session import create_session
+
+    settings, now = get_settings(), time.time()
+    known = memory.entries(create_session, filters.start, progress)
+    chosen = filters.chosen(known.entries, now, readable)
+    found = report(chosen, filters, now, settings.prices, settings.currency)
+    found.truncated = known.truncated
+    return found
+
+
+def interruptions(
+    filters: Filters, readable: Container[str] | None, limit: int, offset: int, memory: Memory = MEMORY
+) -> Page:
+    """Return a page of the interruptions that are asked for."""
+    from airflow.utils.session import create_session
+
+    known = memory.entries(create_session, filters.start)
+    found = [entry for entry in filters.chosen(known.entries, time.time(), readable) if entry.interrupted]
+    found.sort(key=lambda entry: (-entry.end, entry.row, entry.attempt))
+    page = found[offset : offset + limit]
+    with create_session() as session:
+        reasons = _reasons(session, page)
+    return Page(len(found), [(entry, reasons.get((entry.row, entry.attempt))) for entry in page])
+
+
+def _reasons(session: Session, page: Sequence[Entry]) -> dict[tuple[int, int], str | None]:
+    """Return the reasons, which are too long to be remembered for all attempts."""
+    found: dict[tuple[int, int], str | None] = {}
+    for batch in rows.some(session, sorted({entry.row for entry in page})):
+        for row in batch:
+            try:
+                records = Ledger.from_json(json.loads(row.document)).records
+            except (LedgerError, ValueError):
+                continue
+            found |= {(row.id, number): record.reason for number, record in records.items()}
+    return found

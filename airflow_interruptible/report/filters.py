@@ -1,0 +1,73 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Which attempts a report is about."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from datetime import datetime, timedelta, timezone
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Container, Iterable
+
+    from airflow_interruptible.report.entry import Entry
+
+USUAL = timedelta(days=7)
+"""How far back a report goes unless told otherwise."""
+
+LONGEST = timedelta(days=366)
+
+FIELDS = ("dag_id", "task_id", "cause", "zone", "instance_type", "capacity")
+
+
+@dataclass(frozen=True)
+class Filters:
+    """What is asked for. An attempt belongs to the range if it ended in it; one that runs ends now.
+
+    :param start: with an offset, as ``end``.
+    :raises ValueError: the range is empty or longer than a year.
+    """
+
+    start: datetime
+    end: datetime
+    dag_id: str | None = None
+    task_id: str | None = None
+    cause: str | None = None
+    zone: str | None = None
+    instance_type: str | None = None
+    capacity: str | None = None
+
+    def __post_init__(self) -> None:
+        """Refuse what cannot be meant."""
+        if not self.start < self.end:
+            raise ValueError(f"The range must end after {self.start.isoformat()}, where it starts.")
+        if self.end - self.start > LONGEST:
+            raise ValueError(f"The range must not be longer than {LONGEST.days} days. Airflow keeps less by default.")
+
+    def chosen(self, entries: Iterable[Entry], now: float, readable: Container[str] | None) -> list[Entry]:
+        """Return the attempts that are asked for.
+
+        :param readable: the Dags that may be read, None for all.
+        """
+        first, last = self.start.timestamp(), self.end.timestamp()
+        if last >= now:
+            last = math.inf
+        found = [entry for entry in entries if first <= entry.end <= last]
+        if readable is not None:
+            found = [entry for entry in found if entry.dag_id in readable]
+        for name in FIELDS:
+            wanted = getattr(self, name)
+            if wanted is not None:
+                found = [entry for entry in found if getattr(entry, name) == wanted]
+        return found
+
+
+def time_range(start: datetime | None, end: datetime | None, now: datetime) -> tuple[datetime, datetime]:
+    """Return the range, the last week unless told otherwise. Times without an offset are in UTC."""
+    end = _in_utc(end) if end else now
+    return (_in_utc(start) if start else end - USUAL), end
+
+
+def _in_utc(moment: datetime) -> datetime:
+    return moment.replace(tzinfo=timezone.utc) if moment.tzinfo is None else moment.astimezone(timezone.utc)

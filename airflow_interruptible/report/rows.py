@@ -1,0 +1,101 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The ledgers of all task instances, read from the metadata database.
+
+Three questions, so that who asks again reads only what has changed: what there is since some moment; in which version
+each ledger is; and what stands in some of them. Columns are read instead of objects, and times as the driver gives
+them: Airflow's models would cost several times what the rest does.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from airflow_interruptible.ledger import KEY
+from airflow_interruptible.report.entry import Row, since_1970
+from airflow_interruptible.server import seam
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+    from datetime import datetime
+
+    from sqlalchemy.orm import Session
+
+Version = tuple[Any, ...]
+"""The first columns of a :class:`.Row`. Any change to a ledger or to its task instance changes one of them."""
+
+LENGTH = Row._fields.index("dag_id")
+"""How many of a row's columns are its version."""
+
+_BATCH = 100
+"""So many at once: few enough that Python's garbage collector does not look for what is freed in a moment."""
+
+
+def count(session: Session) -> int:
+    """Return how many ledgers there are."""
+    from sqlalchemy import func, select
+
+    store = seam.stored_states()
+    return session.scalar(select(func.count()).select_from(store).where(store.key == KEY)) or 0
+
+
+def since(session: Session, moment: datetime, limit: int) -> Iterator[list[Row]]:
+    """Return the ledgers that may tell of something later than ``moment``, the latest first, in batches."""
+    from sqlalchemy import or_
+
+    store, ti = seam.stored_states(), seam.models().task_instance
+    later = or_(store.updated_at >= moment, ti.end_date >= moment, ti.state.is_(None), ti.state.not_in(seam.FINISHED))
+    question = _joined(_columns()).where(later).order_by(store.updated_at.desc()).limit(limit)
+    found = session.execute(question, execution_options={"yield_per": _BATCH})
+    for batch in found.partitions():
+        yield [Row._make(values) for values in batch]
+
+
+def versions(session: Session, limit: int) -> Sequence[Version]:
+    """Return the versions of all ledgers, the latest first."""
+    store = seam.stored_states()
+    question = _joined(_columns()[:LENGTH]).order_by(store.updated_at.desc()).limit(limit)
+    return session.execute(question).all()
+
+
+def later(version: Version, moment: float) -> bool:
+    """Whether the ledger may tell of something later, as :func:`since` sees it."""
+    of = Row(*version, *[""] * (len(Row._fields) - LENGTH))
+    if of.state not in seam.FINISHED or since_1970(of.updated) >= moment:
+        return True
+    return of.end is not None and since_1970(of.end) >= moment
+
+
+def some(session: Session, ids: Sequence[int]) -> Iterator[list[Row]]:
+    """Return the ledgers with these ids, in batches."""
+    store = seam.stored_states()
+    for first in range(0, len(ids), _BATCH):
+        found = session.execute(_joined(_columns()).where(store.id.in_(ids[first : first + _BATCH])))
+        yield [Row._make(values) for values in found]
+
+
+def _columns() -> list[Any]:
+    """The columns of a :class:`.Row`, in its order."""
+    from sqlalchemy import DateTime, String, type_coerce
+
+    store, ti = seam.stored_states(), seam.models().task_instance
+    as_the_driver_gives_it = DateTime(timezone=True)
+    return [
+        store.id,
+        type_coerce(store.updated_at, as_the_driver_gives_it),
+        type_coerce(ti.state, String()),
+        ti.try_number,
+        type_coerce(ti.end_date, as_the_driver_gives_it),
+        store.dag_id,
+        store.run_id,
+        store.task_id,
+        store.map_index,
+        store.value,
+    ]
+
+
+def _joined(columns: list[Any]) -> Any:
+    from sqlalchemy import and_, select
+
+    store, ti = seam.stored_states(), seam.models().task_instance
+    same = and_(*(getattr(store, name) == getattr(ti, name) for name in ("dag_id", "run_id", "task_id", "map_index")))
+    return select(*columns).select_from(store).outerjoin(ti, same).where(store.key == KEY)

@@ -1,0 +1,76 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The JSON API: what is asked for, who may ask, and whom it is passed on to.
+
+The routes are plain functions, so that FastAPI runs them in a thread and the API server's event loop never waits for
+a database or for arithmetic of ours.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Annotated
+
+from fastapi import APIRouter, HTTPException, Query
+from pydantic import ValidationError
+
+from airflow_interruptible.attempts import tell
+from airflow_interruptible.exceptions import ConfigurationError, LedgerError
+from airflow_interruptible.report import answer
+from airflow_interruptible.server import tries
+from airflow_interruptible.server.seam import SeamChangedError
+from airflow_interruptible.ui import attempts as of_attempts
+from airflow_interruptible.ui import report as of_report
+from airflow_interruptible.ui import schemas
+from airflow_interruptible.ui.access import ReadableDags, may_read_task_instances
+
+router = APIRouter(
+    prefix="/api",
+    tags=["Interruptible"],
+    responses={401: {"description": "Not signed in"}, 403: {"description": "Not allowed to read the Dag"}},
+)
+
+
+@router.get("/attempts", dependencies=[may_read_task_instances], responses={404: {"description": "No such task"}})
+def attempts(
+    dag_id: str,
+    run_id: str,
+    task_id: str,
+    map_index: Annotated[int, Query(description="-1 for a task that is not mapped")] = -1,
+) -> schemas.Attempts:
+    """The attempts of a task instance: on what and where they ran, why they ended, who paid."""
+    from airflow.utils.session import create_session
+
+    key = (dag_id, task_id, run_id, map_index)
+    try:
+        with create_session() as session:
+            known = tries.read(session, key)
+        if known is not None:
+            return of_attempts.answer(key, tell(known))
+    except (LedgerError, ValidationError) as error:
+        raise HTTPException(409, str(error)) from error
+    raise HTTPException(404, f"There is no {dag_id}.{task_id} in run {run_id} at map index {map_index}.")
+
+
+@router.get("/report", dependencies=[may_read_task_instances])
+def report(asked: Annotated[schemas.Asked, Query()], readable: ReadableDags) -> schemas.Report:
+    """Interruptions, hours and savings of the Dags that the user may read."""
+    with _told():
+        return of_report.report(answer.full_report(of_report.filters(asked), readable))
+
+
+@router.get("/interruptions", dependencies=[may_read_task_instances])
+def interruptions(asked: Annotated[schemas.AskedPage, Query()], readable: ReadableDags) -> schemas.Interruptions:
+    """The interruptions of the Dags that the user may read, the latest first."""
+    with _told():
+        found = answer.interruptions(of_report.filters(asked), readable, asked.limit, asked.offset)
+        return of_report.page(found)
+
+
+@contextmanager
+def _told() -> Iterator[None]:
+    """Say in the answer what this Airflow or its settings lack."""
+    try:
+        yield
+    except (SeamChangedError, ConfigurationError) as error:
+        raise HTTPException(501, str(error)) from error

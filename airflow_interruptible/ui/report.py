@@ -1,0 +1,48 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Reports and interruptions, from what was counted to what the API answers; and what the query says, read."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from datetime import datetime, timezone
+from typing import TYPE_CHECKING
+
+from fastapi import HTTPException
+
+from airflow_interruptible.report.filters import FIELDS, Filters, time_range
+from airflow_interruptible.ui import schemas
+
+if TYPE_CHECKING:
+    from airflow_interruptible.report.answer import Page
+    from airflow_interruptible.report.entry import Entry
+    from airflow_interruptible.report.totals import Report
+
+
+def filters(asked: schemas.Asked) -> Filters:
+    """Return what the query asks for; an empty value asks for nothing."""
+    start, end = time_range(asked.start, asked.end, datetime.now(timezone.utc))
+    said = asked.model_dump(mode="json", include=set(FIELDS))
+    try:
+        return Filters(start, end, **{name: value or None for name, value in said.items()})
+    except ValueError as error:
+        raise HTTPException(422, str(error)) from error
+
+
+def report(found: Report) -> schemas.Report:
+    """Return what the API answers."""
+    return schemas.Report.model_validate(asdict(found))
+
+
+def page(found: Page) -> schemas.Interruptions:
+    """Return what the API answers."""
+    return schemas.Interruptions(total=found.total, items=[_item(*each) for each in found.items])
+
+
+def _item(entry: Entry, reason: str | None) -> schemas.Interruption:
+    lost = entry.seconds(entry.end)
+    facts = {**entry._asdict(), "start": _moment(entry.start), "end": _moment(entry.end)}
+    return schemas.Interruption.model_validate({**facts, "reason": reason, "lost_seconds": lost})
+
+
+def _moment(seconds: float | None) -> datetime | None:
+    return None if seconds is None else datetime.fromtimestamp(seconds, timezone.utc)

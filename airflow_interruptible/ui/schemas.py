@@ -1,0 +1,199 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What the JSON API answers, as its OpenAPI document describes it. Times are ISO 8601 in UTC."""
+
+from __future__ import annotations
+
+from datetime import datetime, timezone
+from typing import Annotated, Any, Literal
+
+from pydantic import AfterValidator, BaseModel, Field
+
+from airflow_interruptible.core.capacity import CapacityType
+from airflow_interruptible.core.cause import Cause, Charge
+
+
+def _in_utc(moment: datetime) -> datetime:
+    return moment.replace(tzinfo=timezone.utc) if moment.tzinfo is None else moment.astimezone(timezone.utc)
+
+
+Moment = Annotated[datetime, AfterValidator(_in_utc)]
+"""A time; one without an offset is in UTC."""
+
+
+class Budget(BaseModel):
+    """The two budgets of a task, and what is left of them since the last clear."""
+
+    user_retries: int = Field(description="The author's `retries`.")
+    user_retries_left: int
+    system_retries: int = Field(description="How many interruptions and other system failures are forgiven.")
+    system_retries_left: int
+
+
+class Placement(BaseModel):
+    """Where an attempt goes, and why: a clause that can follow "since"."""
+
+    capacity: CapacityType
+    why: str
+
+
+class Notice(BaseModel):
+    """The announcement that the machine of an attempt would be taken away."""
+
+    provider: str
+    at: Moment
+    deadline: Moment | None = None
+
+
+class Checkpoint(BaseModel):
+    """What an attempt did with `checkpoint()`."""
+
+    at: Moment | None = Field(None, description="When it last saved.")
+    loaded: bool = Field(description="Whether it found what an earlier attempt had saved.")
+
+
+class Attempt(BaseModel):
+    """One attempt of a task instance."""
+
+    attempt: int = Field(description="Airflow's try number.")
+    state: str | None = Field(description="Airflow's state of that try.")
+    capacity: CapacityType | None
+    placed_because: str | None = Field(description='A clause that can follow "since".')
+    cause: Cause | None = Field(description="Why it ended, null while it runs or if it succeeded.")
+    charge: Charge | None = Field(description="Who pays for it.")
+    reason: str | None = Field(description="The evidence, as text from outside.")
+    rule: str | None = Field(description="The rule that named the cause, see `airflow interruptible explain`.")
+    rule_source: str | None = Field(description="The address of the documentation that the rule rests on.")
+    start: Moment | None
+    end: Moment | None
+    user_retries_left: int | None = Field(description="After this attempt.")
+    system_retries_left: int | None
+    where: dict[str, Any] = Field(description="Where it ran, as far as is known: host, node, zone, instance_type, ...")
+    notice: Notice | None
+    checkpoint: Checkpoint | None
+
+
+class Attempts(BaseModel):
+    """A task instance from its first attempt on."""
+
+    dag_id: str
+    run_id: str
+    task_id: str
+    map_index: int
+    state: str | None
+    annotated: bool = Field(description="False: not a task of ours, the attempts hold only what Airflow knows.")
+    interruptible: bool | None = Field(description="The setting that applies in this run.")
+    live: bool = Field(description="Whether something may still happen: ask again.")
+    summary: str = Field(description="What happened, in one sentence.")
+    budget: Budget | None
+    next: Placement | None = Field(description="Where the next attempt goes, if one is waited for.")
+    attempts: list[Attempt]
+
+
+class Totals(BaseModel):
+    """The sums over all attempts that are asked for."""
+
+    attempts: int
+    interruptions: int = Field(description="Attempts that the platform ended, or for which it had no capacity.")
+    forgiven: int = Field(description="Interruptions that the author's `retries` did not pay for.")
+    no_capacity: int
+    on_demand_fallbacks: int = Field(description="Attempts on-demand after one on spot.")
+    false_alarms: int = Field(description="Attempts that were told of a reclaim and ended otherwise.")
+    spot_hours: float
+    on_demand_hours: float
+    lost_hours: float = Field(
+        description="How long the interrupted attempts had run, whether or not a checkpoint saved some of it."
+    )
+
+
+class Savings(BaseModel):
+    """An estimate from the prices that the settings give."""
+
+    amount: float
+    currency: str
+    spot_price: float | None = Field(description="An hour, where an instance type has no price of its own.")
+    on_demand_price: float | None
+    note: str = Field(description="From what it was estimated.")
+
+
+class Bucket(BaseModel):
+    """The interruptions of one hour (ranges up to two days) or one day."""
+
+    start: Moment
+    spot_interruption: int
+    infrastructure: int
+    no_capacity: int
+
+
+class Share(BaseModel):
+    """How much of the interruptions one value has; `unknown` is a value of zones and instance types."""
+
+    value: str
+    interruptions: int
+    lost_hours: float
+
+
+class Report(BaseModel):
+    """Interruptions, hours and savings in a range of time. The shares hold at most the 100 most interrupted values."""
+
+    start: Moment
+    end: Moment
+    dag_id: str | None
+    task_id: str | None
+    totals: Totals
+    savings: Savings | None = Field(description="Null where the setting [interruptible] prices gives none.")
+    over_time: list[Bucket]
+    by_cause: list[Share]
+    by_zone: list[Share]
+    by_instance_type: list[Share]
+    by_dag: list[Share]
+    by_task: list[Share]
+    truncated: bool = Field(description="Whether the oldest attempts are missing, as there are more than are kept.")
+
+
+class Interruption(BaseModel):
+    """One attempt that an interruption ended."""
+
+    dag_id: str
+    run_id: str
+    task_id: str
+    map_index: int
+    attempt: int
+    cause: Cause
+    charge: Charge | None
+    reason: str | None = Field(description="The evidence, as text from outside.")
+    capacity: CapacityType | None
+    zone: str
+    instance_type: str
+    start: Moment | None
+    end: Moment
+    lost_seconds: float
+
+
+class Interruptions(BaseModel):
+    """A page of interruptions, the latest first."""
+
+    total: int
+    items: list[Interruption]
+
+
+_Text = Annotated[str | None, Field(max_length=250)]
+
+
+class Asked(BaseModel):
+    """What a report is about. An attempt belongs to the range if it ended in it."""
+
+    start: datetime | None = Field(None, description="Default: a week before the end. Without an offset: UTC.")
+    end: datetime | None = Field(None, description="Default: now.")
+    dag_id: _Text = None
+    task_id: _Text = None
+    cause: Cause | Literal[""] | None = None
+    zone: _Text = None
+    instance_type: _Text = None
+    capacity: CapacityType | Literal[""] | None = None
+
+
+class AskedPage(Asked):
+    """A page of what is asked for."""
+
+    limit: int = Field(50, ge=1, le=200)
+    offset: int = Field(0, ge=0)
