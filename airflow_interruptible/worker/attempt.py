@@ -53,17 +53,17 @@ def attempt(task: Any, context: Context) -> Iterator[None]:
     announcement = Announcement(annotation_of(task).on_interruption_callback, context)
     try:
         with watched() as watch:
-            book = _open(task, context)
-            if book is not None:
-                _refuse_if_exhausted(book)
-                _begin(book)
+            task.book = _open(task, context)
+            if task.book is not None:
+                _refuse_if_exhausted(task.book)
+                task.book = _begin(task.book)
             with listening(announcement, enabled=get_settings().notices):
                 try:
                     yield
                 except (AirflowFailException, AirflowSensorTimeout) as error:
                     # Airflow fails the task without asking the retry policy, so nobody else would write it down.
-                    if book is not None and watch.arrived is None:
-                        _fail(book, error)
+                    if task.book is not None and watch.arrived is None:
+                        _fail(task.book, error)
                     raise
     except Interrupted as interruption:
         _announce(announcement, context)
@@ -79,7 +79,7 @@ def _announce(announcement: Announcement, context: Context) -> None:
 
 def _open(task: Any, context: Context) -> Book | None:
     try:
-        return corrected(Book.open(task, context))
+        return corrected(Book.open(task, context), task)
     except TypeError as error:
         raise AirflowFailException(str(error)) from error
     except Exception:
@@ -100,7 +100,7 @@ def _refuse_if_exhausted(book: Book) -> None:
     raise RetriesExhausted(reason)
 
 
-def _begin(book: Book) -> None:
+def _begin(book: Book) -> Book:
     account, placement = book.history.account, book.placement
     log.info(
         "Interruptible task: attempt %d %s since %s; %d of %d user retries and %d of %d system retries left.",
@@ -116,7 +116,7 @@ def _begin(book: Book) -> None:
         log.warning(
             "This attempt is not where it belongs. Is airflow-interruptible installed in scheduler and API server?"
         )
-    _write(book, book.starting_record(), book.history)
+    return _write(book, book.starting_record(), book.history)
 
 
 def _fail(book: Book, error: Exception) -> None:
@@ -125,8 +125,9 @@ def _fail(book: Book, error: Exception) -> None:
     _write(book, replace(record, charge=verdict.charge, reason=verdict.reason), verdict.history)
 
 
-def _write(book: Book, record: Record, history: History) -> None:
+def _write(book: Book, record: Record, history: History) -> Book:
     try:
-        book.write(record, history)
+        return book.write(record, history)
     except Exception:
         log.warning("This attempt cannot be written into the history; it may be taken for lost.", exc_info=True)
+        return book

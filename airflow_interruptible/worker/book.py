@@ -11,7 +11,7 @@ import logging
 import os
 import socket
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Any
 
@@ -36,6 +36,7 @@ class Book:
     :param interruptible: the setting that applies, this run's conf included.
     :param ledger: what was read, without what this attempt adds.
     :param queue: the queue this attempt was taken from.
+    :param launched: where the work that the operator launched runs, as far as it is known.
     """
 
     store: Any
@@ -44,6 +45,7 @@ class Book:
     attempt: int
     ledger: Ledger
     queue: str | None = None
+    launched: Mapping[str, str] = field(default_factory=dict)
 
     @classmethod
     def open(cls, task: Any, context: Context | Mapping[str, Any]) -> Book:
@@ -57,7 +59,8 @@ class Book:
         setting = resolve_interruptible(task, annotation.interruptible, _conf(context))
         store = context["task_state_store"]
         ledger = _read(store).at(ti.try_number, ti.max_tries, annotation.budget)
-        return cls(store, annotation, setting.interruptible, ti.try_number, ledger, ti.queue)
+        launched = getattr(task, "launched", {})
+        return cls(store, annotation, setting.interruptible, ti.try_number, ledger, ti.queue, launched)
 
     @property
     def history(self) -> History:
@@ -71,11 +74,16 @@ class Book:
 
     @property
     def placement(self) -> Placement:
-        """What this attempt runs on: what the server wrote down, else what its queue tells, else what the rule says."""
+        """What this attempt runs on: what was written down, else what its queue tells, else what the rule says.
+
+        An attempt whose work is launched elsewhere runs where that work does, whatever its own queue.
+        """
         ruled = self.history.next_placement
         written = self.ledger.records.get(self.attempt)
         if written is not None and written.capacity is not None:
             return Placement(written.capacity, "the server placed it there")
+        if self.annotation.launch is not None:
+            return ruled
         actual = self.annotation.compute.build().capacity_of(self.queue)
         if actual in (None, ruled.capacity):
             return ruled
@@ -90,15 +98,17 @@ class Book:
     def starting_record(self) -> Record:
         """Return this attempt's entry as it runs here and now. A resumed attempt keeps its first start."""
         record = self.record
-        return replace(record, started=record.started or now(), where={**record.where, **_here(self.queue)})
+        where = {**record.where, **_here(self.queue), **self.launched}
+        return replace(record, started=record.started or now(), where=where)
 
-    def write(self, record: Record, history: History) -> None:
-        """Write down ``record`` for this attempt, and the charges of ``history``.
+    def write(self, record: Record, history: History) -> Book:
+        """Write down ``record`` for this attempt, and the charges of ``history``; return the book with both.
 
         :raises Exception: whatever Airflow raises when the store cannot be reached.
         """
         ledger = self.ledger.with_record(self.attempt, record).with_charges(history)
         self.store.set(KEY, ledger.to_json())
+        return replace(self, ledger=ledger)
 
 
 def now() -> str:
