@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias, cast
 from airflow_interruptible.compute.kubernetes import KubernetesCompute, capacity_of_pod
 from airflow_interruptible.core.capacity import CapacityType
 from airflow_interruptible.operators.pod_spec import known_pod
+from airflow_interruptible.remote.kubernetes_client import SECONDS
 from airflow_interruptible.settings import get_settings
 from airflow_interruptible.worker.launched_pods import Fitness, earlier_pods, where_is
 
@@ -143,6 +144,12 @@ class PodLauncher(_Base):
         except Exception:
             log.warning("The pod of this attempt cannot be written into the history.", exc_info=True)
 
+    def await_pod_start(self, pod: V1Pod) -> None:
+        """Wait for the pod, and learn its node."""
+        super().await_pod_start(pod)
+        if self.book is not None:
+            self._see(pod)
+
     def cleanup(self, pod: V1Pod, remote_pod: V1Pod, *arguments: Any, **options: Any) -> None:
         """Look at the pod while it is there; one that found no spot node must not start later."""
         if self.book is not None and remote_pod is not None and not self.told_to_stop:
@@ -153,9 +160,19 @@ class PodLauncher(_Base):
         try:
             if pod.status.phase == "Succeeded":
                 return
-            self.seen_pod = seen = self.client.read_namespaced_pod(pod.metadata.name, pod.metadata.namespace)
-            self.launched = {**self.launched, **where_is(seen)}
-            if self.launched_capacity is CapacityType.SPOT and not seen.spec.node_name:
+            self.seen_pod = seen = self._see(pod)
+            if seen is not None and self.launched_capacity is CapacityType.SPOT and not seen.spec.node_name:
                 self.pod_manager.delete_pod(seen)
-        except Exception as error:  # noqa: BLE001 - what cannot be seen is judged by what it left behind
-            log.debug("The pod of this attempt cannot be looked at: %s: %.300s", type(error).__name__, error)
+        except Exception:
+            log.warning("The pod of this attempt could not be looked at before it goes.", exc_info=True)
+
+    def _see(self, pod: V1Pod) -> V1Pod | None:
+        """Return the pod as it is now, None if it cannot be seen: it is then judged by what it left behind."""
+        try:
+            name, namespace = pod.metadata.name, pod.metadata.namespace
+            seen = self.client.read_namespaced_pod(name, namespace, _request_timeout=SECONDS)
+            self.launched = {**self.launched, **where_is(seen)}
+        except Exception as error:  # noqa: BLE001 - gone, most often
+            log.debug("The pod of this attempt cannot be seen: %s: %.300s", type(error).__name__, error)
+            return None
+        return seen

@@ -6,9 +6,10 @@ from dataclasses import dataclass
 from threading import Lock
 from typing import TYPE_CHECKING, Any
 
+from e2e.contract.play import TASK, attempts
+
 from airflow_interruptible.compute.kubernetes import LABEL
 from airflow_interruptible.testing.polling import wait_until
-from e2e.contract.play import TASK, attempts
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -76,9 +76,8 @@ stock()
 decorated()
 
 if "EKS_CLUSTER" in os.environ:
-    from clouds_under_test import OurGKEStartPodOperator
-
     from airflow.providers.amazon.aws.operators.eks import EksPodOperator
+    from clouds_under_test import OurGKEStartPodOperator
 
     for mode, deferrable in (("sync", False), ("deferrable", True)):
         pods(f"eks_{mode}", EksPodOperator, cluster_name=os.environ["EKS_CLUSTER"], deferrable=deferrable)
