@@ -17,12 +17,13 @@ from airflow.sdk.bases.operator import BaseOperatorMeta
 
 from airflow_interruptible.annotation import Annotation, prepare_mapped, resolve_interruptible, with_own_defaults
 from airflow_interruptible.compute.launched import launcher_of
+from airflow_interruptible.operators.source import SourceSender
 from airflow_interruptible.policies.retry import InterruptibleRetryPolicy
 from airflow_interruptible.settings import get_settings
 from airflow_interruptible.worker.attempt import attempt
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterator, Mapping
     from datetime import timedelta
 
     from airflow.sdk import Context
@@ -184,10 +185,18 @@ def _generate(operator_class: Any) -> type[BaseOperator]:
         "made_from": operator_class,
         "shallow_copy_attrs": (*operator_class.shallow_copy_attrs, "annotation"),
     }
-    launcher = launcher_of(operator_class)
-    bases = (InterruptibleMixin, *([launcher.placing_class] if launcher else []), operator_class)
+    bases = (InterruptibleMixin, *_also(operator_class), operator_class)
     meta = _meta_for(cast("Any", type(operator_class)))
     return cast("type[BaseOperator]", meta(operator_class.__name__, bases, namespace))
+
+
+def _also(operator_class: Any) -> Iterator[type]:
+    """Yield what the interruptible form of some operators does besides."""
+    launcher = launcher_of(operator_class)
+    if launcher is not None:
+        yield launcher.placing_class
+    if hasattr(operator_class, "get_python_source"):
+        yield SourceSender
 
 
 @cache

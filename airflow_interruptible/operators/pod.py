@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias, cast
 from airflow_interruptible.compute.kubernetes import KubernetesCompute, capacity_of_pod
 from airflow_interruptible.core.capacity import CapacityType
 from airflow_interruptible.operators.pod_spec import known_pod
-from airflow_interruptible.remote.kubernetes_client import SECONDS
+from airflow_interruptible.remote.kubernetes_client import SECONDS, is_gone
 from airflow_interruptible.settings import get_settings
 from airflow_interruptible.worker.launched_pods import Fitness, earlier_pods, where_is
 
@@ -49,7 +49,8 @@ class PodLauncher(_Base):
     """Stands between :class:`.InterruptibleMixin` and the operator.
 
     ``launched_capacity`` is what the pod of this attempt asked for, None if it was not placed; ``launched`` is where
-    the pod is, for the history; ``seen_pod`` is the pod as it was just before it was given up, for the evidence.
+    the pod is, for the history; ``seen_pod`` is the pod as it was just before it was given up, for the evidence, and
+    ``missed_pod`` whether it was gone by then.
     """
 
     annotation: Annotation
@@ -58,6 +59,7 @@ class PodLauncher(_Base):
     launched_capacity: CapacityType | None = None
     launched: Mapping[str, str] = {}
     seen_pod: V1Pod | None = None
+    missed_pod = False
 
     @staticmethod
     def check_launch(compute: KubernetesCompute, arguments: Mapping[str, Any]) -> None:
@@ -79,8 +81,11 @@ class PodLauncher(_Base):
         return super().resume_execution(next_method, next_kwargs, context)
 
     def _expect(self) -> None:
-        """Learn what the pod of this attempt runs on; a spot node is waited for no longer than ``spot_timeout``."""
-        if self.book is None or self.annotation.launch is None:
+        """Learn what is known of the pod; a spot node is waited for no longer than ``spot_timeout``."""
+        if self.book is None:
+            return
+        self.launched = {key: name for key, name in self.book.record.where.items() if key.startswith("launched_")}
+        if self.annotation.launch is None:
             return
         self.launched_capacity = self.book.placement.capacity
         if self.launched_capacity is CapacityType.SPOT:
@@ -173,6 +178,7 @@ class PodLauncher(_Base):
             seen = self.client.read_namespaced_pod(name, namespace, _request_timeout=SECONDS)
             self.launched = {**self.launched, **where_is(seen)}
         except Exception as error:  # noqa: BLE001 - gone, most often
+            self.missed_pod = is_gone(error)
             log.debug("The pod of this attempt cannot be seen: %s: %.300s", type(error).__name__, error)
             return None
         return seen

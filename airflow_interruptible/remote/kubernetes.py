@@ -28,7 +28,7 @@ _OVER = ("Succeeded", "Failed")
 
 def describe(failure: Failure) -> Iterator[Answer]:
     """Describe the pod that a KubernetesPodOperator, or one of its kin, launched."""
-    held = plain(failure.attribute("seen_pod", "remote_pod", "pod"))
+    held = plain(failure.attribute("seen_pod", "remote_pod", "pod")) or _remembered(failure)
     name, namespace = _name(held)
     if not name:
         return
@@ -96,6 +96,13 @@ def _client_of(task: Any) -> Any:
     return other.client
 
 
+def _remembered(failure: Failure) -> dict[str, Any]:
+    """The pod as the history knows it, which outlives a deferral."""
+    where = failure.attribute("launched") or {}
+    metadata = {"name": where.get("launched_pod"), "namespace": where.get("launched_namespace")}
+    return {"metadata": metadata, "spec": {"node_name": where.get("launched_node")}}
+
+
 def _gone(failure: Failure, held: Mapping[str, Any]) -> Iterator[Answer]:
     """What remains of a pod that the operator can no longer have seen the end of.
 
@@ -109,14 +116,20 @@ def _gone(failure: Failure, held: Mapping[str, Any]) -> Iterator[Answer]:
     answer = next(remains.of_pod(client, name, namespace, failure.saw, reasons), None)
     if answer is not None:
         yield answer
-    elif any(is_gone(error) or isinstance(error, PodNotFoundException) for error in failure.chain()):
-        node = inside(held, "spec").get("node_name") or remains.node_of(client, name, namespace)
+    elif failure.attribute("missed_pod") or any(
+        is_gone(error) or isinstance(error, PodNotFoundException) for error in failure.chain()
+    ):
+        node = _node(held) or _node(_remembered(failure)) or remains.node_of(client, name, namespace)
         yield from remains.of_node(client, node, failure.saw) if node else ()
 
 
 def _name(pod: Mapping[str, Any]) -> tuple[str, str]:
     metadata = inside(pod, "metadata")
     return str(metadata.get("name") or ""), str(metadata.get("namespace") or "default")
+
+
+def _node(pod: Mapping[str, Any]) -> str | None:
+    return inside(pod, "spec").get("node_name")
 
 
 def _ended(pod: Mapping[str, Any]) -> bool:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The interruptible form of a pod operator: real operators and models of the client, and an API that answers as we say."""
+"""The interruptible form of a pod operator: the real operator, models of the client, and an API of a few lines."""
 
 from __future__ import annotations
 
@@ -236,7 +236,7 @@ def test_a_history_that_cannot_be_read_places_nothing(worker: Any, monkeypatch: 
     ],
 )
 def test_a_spot_node_is_waited_for_no_longer_than_spot_timeout(
-    worker: Any, monkeypatch: Any, configure: Any, causes: list[Cause], arguments: Any, seconds: int
+    worker: Any, monkeypatch: Any, configure: Any, *, causes: list[Cause], arguments: Any, seconds: int
 ) -> None:
     configure(spot_timeout="90")
     worker = worker(startup_timeout_seconds=400, **arguments).after(*causes)
