@@ -42,8 +42,9 @@ class Over:
 class Stage:
     """One scenario's run of a Dag, in a pool of its own."""
 
-    def __init__(self, lab: SpotLab, cluster: KubernetesCluster, dag_id: str, name: str, preset: str) -> None:
-        self.lab, self.cluster, self.dag_id, self.preset = lab, cluster, dag_id, preset
+    def __init__(self, lab: SpotLab, cluster: KubernetesCluster, dag_id: str, name: str) -> None:
+        self.lab, self.cluster, self.dag_id = lab, cluster, dag_id
+        self.preset = "gke" if dag_id.startswith("gke") else "karpenter"
         self.pool = f"{dag_id}-{name}".replace("_", "-")
         self.run: DagRun
         self.seen: dict[str, str] = {}

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 from e2e.contract.play import TASK, attempts
+from e2e.pod_operators.clouds import clouds
 from e2e.pod_operators.stage import LONG, NAMESPACE, Over, Stage
 from kubernetes_api import KubernetesCluster, Settings
 
@@ -31,6 +32,7 @@ pytestmark = pytest.mark.e2e
 SPOT_TIMEOUT = 8
 SIDE_BY_SIDE = 5  # more starve the api-server on two cores
 MODES = ("sync", "deferrable")
+CLOUDS = ("eks", "gke")
 EACH_MODE = pytest.mark.parametrize("mode", MODES)
 
 
@@ -41,18 +43,19 @@ def cluster() -> Iterator[KubernetesCluster]:
 
 
 @pytest.fixture(scope="module")
-def lab(cluster: KubernetesCluster, start_lab: StartLab) -> SpotLab:
+def lab(cluster: KubernetesCluster, start_lab: StartLab) -> Iterator[SpotLab]:
     """Airflow's own tasks run here, under LocalExecutor; only the pods are in the cluster."""
     connection = {"conn_type": "kubernetes", "extra": {"kube_config_path": str(cluster.kubeconfig)}}
-    return start_lab(
-        Path(__file__).parent / "dags",
-        triggerer=True,
-        config={
-            "scheduler": {"task_instance_heartbeat_timeout": 10},
-            "interruptible": {"pod_compute": "karpenter", "spot_timeout": SPOT_TIMEOUT, "system_retry_delay": 0.5},
-        },
-        env={"AIRFLOW_CONN_KUBERNETES_DEFAULT": json.dumps(connection)},
-    )
+    with clouds(cluster.url) as env:
+        yield start_lab(
+            Path(__file__).parent / "dags",
+            triggerer=True,
+            config={
+                "scheduler": {"task_instance_heartbeat_timeout": 10},
+                "interruptible": {"pod_compute": "karpenter", "spot_timeout": SPOT_TIMEOUT, "system_retry_delay": 0.5},
+            },
+            env={**env, "AIRFLOW_CONN_KUBERNETES_DEFAULT": json.dumps(connection)},
+        )
 
 
 # -- the scenarios
@@ -178,6 +181,7 @@ SCENARIOS: Mapping[str, tuple[str, Callable[[Stage], Over]]] = {
         for play in (reclaimed, errors, out_of_memory, deleted_by_a_person, pressure, vanished_node)
     },
     **{f"full_pool-{mode}": (f"{mode}_kept", full_pool) for mode in MODES},
+    **{f"reclaimed-{cloud}-{mode}": (f"{cloud}_{mode}", reclaimed) for cloud in CLOUDS for mode in MODES},
     "worker_lost": ("sync_kept", worker_lost),
     "worker_lost_while_pending": ("sync_kept", worker_lost_while_pending),
     "told_to_stop": ("unkillable", told_to_stop),
@@ -191,7 +195,7 @@ def playing(lab: SpotLab, cluster: KubernetesCluster) -> Iterator[dict[str, Futu
     """Every scenario, begun."""
     with ThreadPoolExecutor(SIDE_BY_SIDE) as pool:
         yield {
-            name: pool.submit(play, Stage(lab, cluster, dag_id, play.__name__.replace("_", "-"), "karpenter"))
+            name: pool.submit(play, Stage(lab, cluster, dag_id, play.__name__.replace("_", "-")))
             for name, (dag_id, play) in SCENARIOS.items()
         }
 
@@ -206,6 +210,15 @@ def test_a_reclaimed_pod_is_forgiven(playing: dict[str, Future[Over]], mode: str
     assert over.column("charge") == ["system", "none"]
     assert over.attempts[-1]["user_retries_left"] == 2
     assert over.attempts[0]["where"]["launched_node"] in over.pods.values()
+    assert over.attempts[0]["where"]["launched_pod"] in over.pods
+
+
+@EACH_MODE
+@pytest.mark.parametrize("cloud", CLOUDS)
+def test_so_is_one_of_the_clouds_operators(playing: dict[str, Future[Over]], cloud: str, mode: str) -> None:
+    over = playing[f"reclaimed-{cloud}-{mode}"].result()
+    assert over.column("capacity") == ["spot", "spot"]
+    assert over.column("charge") == ["system", "none"]
     assert over.attempts[0]["where"]["launched_pod"] in over.pods
 
 
