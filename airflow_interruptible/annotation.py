@@ -13,6 +13,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any, TypeGuard
 
 from airflow_interruptible.compute import ComputeChoice
+from airflow_interruptible.compute.launched import Launcher, launcher_of, split
 from airflow_interruptible.core.budget import Budget
 from airflow_interruptible.core.precedence import Level, Resolution, checked, resolve
 from airflow_interruptible.exceptions import ConfigurationError
@@ -36,6 +37,7 @@ class Annotation:
     :param system_retry_delay: see :func:`airflow_interruptible.core.delay.system_delay`.
     :param compute: what places the Airflow task.
     :param own_compute: the task's own ``compute`` argument, None if it follows airflow.cfg.
+    :param launch: what places the work that the operator launches elsewhere, None if nothing does.
     :param on_interruption_callback: called when a notice or a signal announces an interruption, one after the other.
     """
 
@@ -44,17 +46,25 @@ class Annotation:
     system_retry_delay: timedelta
     compute: ComputeChoice
     own_compute: ComputeChoice | None = None
+    launch: ComputeChoice | None = None
     on_interruption_callback: tuple[Callable[..., object], ...] = ()
 
     @classmethod
-    def of(cls, arguments: Mapping[str, Any], user_retries: object, settings: Settings) -> Annotation:
+    def of(
+        cls,
+        arguments: Mapping[str, Any],
+        user_retries: object,
+        settings: Settings,
+        launcher: Launcher | None = None,
+    ) -> Annotation:
         """Check the arguments of a task.
 
         :param arguments: those of :data:`ARGUMENTS` that the task has, inherited ones included.
+        :param launcher: the kind of work that the operator launches elsewhere, if it does.
         :raises ConfigurationError: one has a value that cannot be meant.
         :raises TypeError: ``interruptible`` is neither a bool nor None.
         """
-        compute = arguments.get("compute")
+        compute, launch = split(launcher, arguments.get("compute"), settings)
         choice = ComputeChoice(settings.compute, settings.compute_options).overridden_by(compute)
         return cls(
             interruptible=checked(arguments.get("interruptible"), Level.TASK),
@@ -62,6 +72,7 @@ class Annotation:
             system_retry_delay=_delay(arguments.get("system_retry_delay"), settings),
             compute=choice,
             own_compute=None if compute is None else choice,
+            launch=launch,
             on_interruption_callback=_callbacks(arguments.get("on_interruption_callback")),
         )
 
@@ -173,7 +184,11 @@ def with_own_defaults(kwargs: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def prepare_mapped(
-    kwargs: MutableMapping[str, Any], group: TaskGroup | None, dag: DAG | None, wrap: Callable[[Any], Any]
+    operator_class: type,
+    kwargs: MutableMapping[str, Any],
+    group: TaskGroup | None,
+    dag: DAG | None,
+    wrap: Callable[[Any], Any],
 ) -> Annotation:
     """Write both budgets into the arguments of a mapped task, once.
 
@@ -181,19 +196,21 @@ def prepare_mapped(
 
     :param wrap: puts our retry policy around the author's.
     """
-    annotation = mapped_annotation(kwargs, group, dag)
+    annotation = mapped_annotation(operator_class, kwargs, group, dag)
     kwargs["user_retries"] = annotation.budget.user_retries
     kwargs["retries"] = annotation.budget.total_retries
     kwargs["retry_policy"] = wrap(kwargs.get("retry_policy"))
     return annotation
 
 
-def mapped_annotation(kwargs: Mapping[str, Any], group: TaskGroup | None, dag: DAG | None) -> Annotation:
+def mapped_annotation(
+    operator_class: type, kwargs: Mapping[str, Any], group: TaskGroup | None, dag: DAG | None
+) -> Annotation:
     """Read the annotation of a mapped task from its arguments."""
     arguments = {name: kwargs.get(name, inherited(name, group, dag)) for name in ARGUMENTS}
     arguments["interruptible"] = kwargs.get("interruptible")
     user_retries = kwargs.get("user_retries", kwargs.get("retries"))
-    return Annotation.of(arguments, user_retries, get_settings())
+    return Annotation.of(arguments, user_retries, get_settings(), launcher_of(operator_class))
 
 
 def annotation_of(task: Any) -> Annotation:
@@ -202,7 +219,7 @@ def annotation_of(task: Any) -> Annotation:
     :raises AttributeError: the task is not annotated.
     """
     if task.is_mapped:
-        return mapped_annotation(task.partial_kwargs, task.task_group, task.get_dag())
+        return mapped_annotation(task.operator_class, task.partial_kwargs, task.task_group, task.get_dag())
     annotation: Annotation = task.annotation
     return annotation
 

@@ -57,6 +57,19 @@ def _options() -> dict[str, Any]:
             "What the compute needs, as JSON: the two queues, the two executors, what pods ask of nodes.",
             '{"spot": "spot-workers", "on_demand": "default"}',
         ),
+        "pod_compute": _option(
+            "pod_compute",
+            "string",
+            "What places the pods that pod operators launch: none, kubernetes, karpenter, eks, gke, aks. Empty: the "
+            "same as compute, if that is one of them.",
+            "karpenter",
+        ),
+        "pod_compute_options": _option(
+            "pod_compute_options",
+            "string",
+            "What that compute needs, as JSON. Empty: compute_options, if it is the same compute.",
+            '{"spot": {"tolerations": [{"key": "team-spot", "operator": "Exists"}]}}',
+        ),
         "notices": _option(
             "notices",
             "boolean",

@@ -29,6 +29,8 @@ DEFAULTS: Mapping[str, str] = MappingProxyType(
         "system_retry_delay": "10",
         "compute": "none",
         "compute_options": "{}",
+        "pod_compute": "",
+        "pod_compute_options": "{}",
         "notices": "True",
         "session_events": "True",
         "checkpoint_path": "",
@@ -50,6 +52,9 @@ class Settings:
         spread a storm, short beside the start of a machine.
     :param compute: the name of what places the Airflow task itself, see :mod:`airflow_interruptible.compute`.
     :param compute_options: what that compute needs, such as the two queue names.
+    :param pod_compute: the name of what places the pods that pod operators launch. Empty: the same as ``compute``, if
+        that is one for pods; else they go where their authors send them.
+    :param pod_compute_options: what that compute needs. Empty: ``compute_options``, if it is the same compute.
     :param notices: whether tasks listen to the cloud's metadata service. True: where none answers, it costs nothing.
     :param session_events: whether scheduler and API server place attempts by watching their database sessions. True: it
         works with every executor. False for those who use a placing executor instead.
@@ -67,6 +72,8 @@ class Settings:
     system_retry_delay: timedelta = timedelta(seconds=10)
     compute: str = "none"
     compute_options: Mapping[str, Any] = field(default_factory=dict)
+    pod_compute: str = ""
+    pod_compute_options: Mapping[str, Any] = field(default_factory=dict)
     notices: bool = True
     session_events: bool = True
     checkpoint_path: str = ""
@@ -96,6 +103,8 @@ def get_settings() -> Settings:
         ),
         compute=option("compute"),
         compute_options=_json("compute_options", option("compute_options")),
+        pod_compute=option("pod_compute"),
+        pod_compute_options=_json("pod_compute_options", option("pod_compute_options")),
         notices=_bool("notices", option("notices")),
         session_events=_bool("session_events", option("session_events")),
         checkpoint_path=_place("checkpoint_path", option("checkpoint_path")),

@@ -37,6 +37,9 @@ AUTHOR = "interruptible_author"
 LABEL = "airflow-interruptible/capacity"
 """The label of the pod that says what it asked for: ``spot`` or ``on-demand``."""
 
+_PLACES = {"node_selector": "nodeSelector", "tolerations": "tolerations", "affinity": "affinity"}
+"""What a placed pod may differ in, as the client and as the API spell it."""
+
 _KEYS = {"spot": CapacityType.SPOT, "on_demand": CapacityType.ON_DEMAND}
 _EXAMPLE = (
     '{"spot": {"node_selector": {"pool": "spot"}, "tolerations": [{"key": "spot", "operator": "Exists"}]}, '
@@ -104,17 +107,50 @@ class KubernetesCompute:
 
     def check(self, slot: Slot) -> None:
         """Refuse a pod that can be on one of the capacities only, and an override that Airflow could not use."""
-        pod = _pod_of(slot.executor_config)
+        self._refuse(_pod_of(slot.executor_config), "the pod_override or the pod template")
+
+    def place_pod(self, pod: Any, capacity: CapacityType) -> CapacityType:
+        """Make a ``V1Pod`` that is about to be created ask for ``capacity``, and return what it now asks for.
+
+        That is the other one if the pod can be nowhere else; it then stays as its author wrote it. Idempotent.
+        """
+        spec = _generator().serialize_pod(pod)
+        if why := _Pod(spec, {}).refusal_of(self._patches[capacity]):
+            log.warning("This pod cannot be placed %s: %s. It stays as it is.", capacity.phrase, why)
+            return next(other for other in CapacityType if other is not capacity)
+        wanted = patched(spec, self._patches[capacity])
+        places = {name: wanted["spec"][name] for name in _PLACES.values() if name in wanted["spec"]}
+        labels = wanted["metadata"]["labels"]
+        placed = _to_v1_pod({"metadata": {"labels": labels}, "spec": {"containers": [], **places}})
+        pod.metadata.labels = placed.metadata.labels
+        for name in _PLACES:
+            setattr(pod.spec, name, getattr(placed.spec, name))
+        return capacity
+
+    def check_pod(self, pod: Mapping[str, Any]) -> None:
+        """Refuse a pod, as far as it is known, that can be on one of the capacities only.
+
+        :raises ConfigurationError: what the pod asks for, and what to do.
+        """
+        self._refuse(_Pod(pod, {}), "the operator's arguments or its pod template")
+
+    def _refuse(self, pod: _Pod, place: str) -> None:
         for capacity, patch in self._patches.items():
             if why := pod.refusal_of(patch):
                 raise ConfigurationError(
-                    f"No node can run this task's {capacity.value} attempts: {why}. Drop it from the pod_override or "
-                    "the pod template, or say interruptible=False."
+                    f"No node can run this task's {capacity.value} attempts: {why}. Drop it from {place}, or say "
+                    "interruptible=False."
                 )
 
     def capacity_of(self, queue: str | None) -> CapacityType | None:  # noqa: ARG002 - the protocol's signature
         """Return None: a pod serves no queue."""
         return None
+
+
+def capacity_of_pod(pod: Any) -> CapacityType | None:
+    """Return what a pod asked for when it was made, None if it was not placed by us."""
+    asked = (pod.metadata.labels or {}).get(LABEL)
+    return next((capacity for capacity in CapacityType if capacity.value == asked), None)
 
 
 karpenter = partial(KubernetesCompute, preset="karpenter")

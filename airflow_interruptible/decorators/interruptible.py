@@ -46,7 +46,9 @@ class InterruptibleTask(_TaskDecorator):  # type: ignore[type-arg]
         self.kwargs = with_own_defaults(self.kwargs)
         mapped: Any = super()._expand(expand_input, strict=strict)
         task = mapped.operator
-        prepare_mapped(task.partial_kwargs, task.task_group, task.get_dag(), InterruptibleRetryPolicy.around)
+        prepare_mapped(
+            task.operator_class, task.partial_kwargs, task.task_group, task.get_dag(), InterruptibleRetryPolicy.around
+        )
         return cast("XComArg", mapped)
 
 

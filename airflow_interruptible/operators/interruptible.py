@@ -16,17 +16,21 @@ from airflow.sdk import BaseOperator
 from airflow.sdk.bases.operator import BaseOperatorMeta
 
 from airflow_interruptible.annotation import Annotation, prepare_mapped, resolve_interruptible, with_own_defaults
+from airflow_interruptible.compute.launched import launcher_of
+from airflow_interruptible.operators.source import SourceSender
 from airflow_interruptible.policies.retry import InterruptibleRetryPolicy
 from airflow_interruptible.settings import get_settings
 from airflow_interruptible.worker.attempt import attempt
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
     from datetime import timedelta
 
     from airflow.sdk import Context
     from airflow.sdk.definitions.mappedoperator import OperatorPartial
     from typing_extensions import Self
+
+    from airflow_interruptible.worker.book import Book
 
 Operator = TypeVar("Operator", bound=BaseOperator)
 
@@ -39,14 +43,16 @@ class _Partial:
 
     def __get__(self, task: BaseOperator | None, operator_class: type[BaseOperator]) -> Callable[..., OperatorPartial]:
         partial = _AIRFLOWS_PARTIAL.__get__(task, operator_class)
-        return cast("Callable[..., OperatorPartial]", partial if task is not None else _budgeted(partial))
+        budgeted = partial if task is not None else _budgeted(operator_class, partial)
+        return cast("Callable[..., OperatorPartial]", budgeted)
 
 
-def _budgeted(airflow_partial: Callable[..., Any]) -> Callable[..., Any]:
+def _budgeted(operator_class: type[BaseOperator], airflow_partial: Callable[..., Any]) -> Callable[..., Any]:
     def partial(**kwargs: Any) -> Any:
         begun = airflow_partial(**with_own_defaults(kwargs))
         arguments = begun.kwargs
-        prepare_mapped(arguments, arguments["task_group"], arguments["dag"], InterruptibleRetryPolicy.around)
+        group, dag = arguments["task_group"], arguments["dag"]
+        prepare_mapped(operator_class, arguments, group, dag, InterruptibleRetryPolicy.around)
         return begun
 
     return partial
@@ -60,7 +66,8 @@ class InterruptibleMixin(BaseOperator):
     :param system_retries: how many interruptions and other system failures are forgiven. Default: airflow.cfg, 3.
     :param system_retry_delay: the longest wait, in seconds or as a timedelta, after the second system failure in a row.
         Default: airflow.cfg, 10 s.
-    :param compute: what places the Airflow task, see :meth:`ComputeChoice.overridden_by`. Default: airflow.cfg.
+    :param compute: what places the work that the operator launches elsewhere, if it is a compute for that; otherwise
+        what places the Airflow task. See :meth:`ComputeChoice.overridden_by`. Default: airflow.cfg.
     :param on_interruption_callback: ``callback(context, notice)`` or a notifier, or a list of those, called when an
         interruption is announced.
     :param user_retries: set by ``.partial()`` when ``retries`` already holds both budgets; not for authors.
@@ -72,6 +79,8 @@ class InterruptibleMixin(BaseOperator):
     annotation: Annotation
     _own_interruptible: bool | None
     told_to_stop = False
+    book: Book | None = None
+    """The history as the running attempt knows it. None before, and where it cannot be read."""
 
     def __new__(cls, *_: Any, **kwargs: Any) -> Self:
         """Remember what the author wrote, before Airflow mixes ``default_args`` into it."""
@@ -101,7 +110,8 @@ class InterruptibleMixin(BaseOperator):
             "compute": compute,
             "on_interruption_callback": on_interruption_callback,
         }
-        self.annotate(Annotation.of(arguments, self.retries if user_retries is None else user_retries, get_settings()))
+        retries = self.retries if user_retries is None else user_retries
+        self.annotate(Annotation.of(arguments, retries, get_settings(), launcher_of(type(self))))
 
     def annotate(self, annotation: Annotation) -> None:
         """Take ``annotation``, and make Airflow's own ``retries`` hold both budgets."""
@@ -176,8 +186,18 @@ def _generate(operator_class: Any) -> type[BaseOperator]:
         "made_from": operator_class,
         "shallow_copy_attrs": (*operator_class.shallow_copy_attrs, "annotation"),
     }
+    bases = (InterruptibleMixin, *_also(operator_class), operator_class)
     meta = _meta_for(cast("Any", type(operator_class)))
-    return cast("type[BaseOperator]", meta(operator_class.__name__, (InterruptibleMixin, operator_class), namespace))
+    return cast("type[BaseOperator]", meta(operator_class.__name__, bases, namespace))
+
+
+def _also(operator_class: Any) -> Iterator[type]:
+    """Yield what the interruptible form of some operators does besides."""
+    launcher = launcher_of(operator_class)
+    if launcher is not None:
+        yield launcher.placing_class
+    if hasattr(operator_class, "get_python_source"):
+        yield SourceSender
 
 
 @cache

@@ -21,6 +21,7 @@ from airflow_interruptible.settings import Settings, get_settings
 
 if TYPE_CHECKING:
     from airflow_interruptible.annotation import Annotation
+    from airflow_interruptible.compute import ComputeChoice
     from airflow_interruptible.core.capacity import CapacityType
 
 log = logging.getLogger(__name__)
@@ -79,17 +80,20 @@ def _settings_or_default() -> Settings:
 def _adopt(task: Any) -> None:
     """Make a stock task an instance of its interruptible class, or a mapped one expand to it."""
     from airflow_interruptible.annotation import ARGUMENTS, Annotation, inherited, prepare_mapped
+    from airflow_interruptible.compute.launched import launcher_of
     from airflow_interruptible.operators.interruptible import interruptible_class
     from airflow_interruptible.policies.retry import InterruptibleRetryPolicy
 
     if task.is_mapped:
         task.operator_class = interruptible_class(task.operator_class)
-        prepare_mapped(task.partial_kwargs, task.task_group, task.get_dag(), InterruptibleRetryPolicy.around)
+        prepare_mapped(
+            task.operator_class, task.partial_kwargs, task.task_group, task.get_dag(), InterruptibleRetryPolicy.around
+        )
         return
     arguments = {name: inherited(name, task.task_group, task.get_dag()) for name in ARGUMENTS}
     arguments["interruptible"] = None
     task.__class__ = interruptible_class(type(task))
-    task.annotate(Annotation.of(arguments, task.retries, get_settings()))
+    task.annotate(Annotation.of(arguments, task.retries, get_settings(), launcher_of(type(task))))
 
 
 def _refresh(task: Any) -> None:
@@ -111,12 +115,24 @@ def _place(task: Any) -> None:
     compute = annotation.compute.build()
     if interruptible:
         compute.check(slot)
+    if annotation.launch is not None:
+        _check_launch(task, annotation.launch, interruptible=interruptible)
     capacity = choose_capacity(interruptible, Account(annotation.budget)).capacity
     placed = compute.place(slot, capacity)
     config = dict(placed.executor_config)
     if tolerated_by(placed.executor):
         config = _marker(task, annotation, interruptible, capacity).to_config(config)
     _write(task, {"queue": placed.queue, "executor": placed.executor, "executor_config": config})
+
+
+def _check_launch(task: Any, choice: ComputeChoice, *, interruptible: bool) -> None:
+    """Refuse a compute that cannot be meant, and work whose author asked for a place that it would have to overrule."""
+    from airflow_interruptible.compute.launched import launcher_of
+
+    compute = choice.build()
+    launcher = launcher_of(task.operator_class if task.is_mapped else type(task))
+    if interruptible and launcher is not None:
+        launcher.placing_class.check_launch(compute, task.partial_kwargs if task.is_mapped else vars(task))
 
 
 def _marker(task: Any, annotation: Annotation, interruptible: bool, capacity: CapacityType) -> Marker:

@@ -32,12 +32,19 @@ PLACES: Mapping[str, str] = {
     "pod": "airflow_interruptible.remote.kubernetes.look",
     "instance_id": "airflow_interruptible.remote.ec2.look",
     "vm": "airflow_interruptible.remote.gce.look",
+    "launched_pod": "airflow_interruptible.remote.kubernetes.look_launched",
 }
-"""What :func:`airflow_interruptible.remote.here` may know, and who looks there; nearest first."""
+"""What :func:`airflow_interruptible.remote.here` may know, and what the operator launched; who looks there; nearest
+first."""
 
 
 def look_back(
-    where: Mapping[str, Any], capacity: CapacityType | None, deadline_seconds: float = 5.0, *, since: str | None = None
+    where: Mapping[str, Any],
+    capacity: CapacityType | None,
+    deadline_seconds: float = 5.0,
+    *,
+    since: str | None = None,
+    task: object = None,
 ) -> Evidence | None:
     """Return what is to be learned of the end of an attempt that never reported. Never raises.
 
@@ -45,11 +52,12 @@ def look_back(
     :param capacity: what it ran on; the second witness that some facts need. None if unknown.
     :param deadline_seconds: how long all looks may take together. 5: the next attempt waits for it before it begins.
     :param since: when the attempt started, as the ledger writes it: what ended before is about something else.
+    :param task: the operator, if it launches work elsewhere.
     :return: None if nothing was found; evidence that no rule understands is returned as well, and overrules nothing.
     """
     try:
         known = {key: value for key, value in where.items() if isinstance(value, str) and value}
-        past = Past(known, capacity, moment(since))
+        past = Past(known, capacity, moment(since), task)
         if not known.keys() & PLACES.keys():
             return None
         return latest(lambda: _looks(past), deadline_seconds)

@@ -25,11 +25,13 @@ class Past:
     :param where: what :func:`airflow_interruptible.remote.here` said in its process.
     :param capacity: what it ran on, None if unknown.
     :param since: when it started. What ended before that is about something else, by the same name.
+    :param task: the operator, as the next attempt is about to run it; None where it is not known.
     """
 
     where: Mapping[str, str]
     capacity: CapacityType | None = None
     since: datetime | None = None
+    task: Any = None
 
     def tell(self, answer: Answer) -> Answer:
         """Return the answer with what the ledger knows besides."""

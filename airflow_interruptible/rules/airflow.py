@@ -57,6 +57,13 @@ rule = Table("airflow", ("airflow",), SCHEDULER)
 
 RULES = (
     rule(
+        "work-outlived-worker",
+        {"launched.phase": ("Pending", "Running", "Succeeded")},
+        Cause.INFRASTRUCTURE,
+        "only the Airflow worker was lost: the pod that it had launched did not fail",
+        source=f"{KUBERNETES}/operators/pod.py",
+    ),
+    rule(
         "ended-by-person",
         {
             "(text)": says(

@@ -107,6 +107,14 @@ RULES = (
         source=f"{SOURCE}/controller/nodelifecycle/node_lifecycle_controller.go",
     ),
     rule(
+        "node-missing-on-spot",
+        {"node.found": "False"},
+        Cause.SPOT_INTERRUPTION,
+        "the pod vanished, and its spot node with it",
+        source=f"{DOCS}/concepts/architecture/nodes/#node-controller",
+        needs=CapacityType.SPOT,
+    ),
+    rule(
         "event-scale-down",
         {"reason": ("ScaleDown", "ScaleDownEmpty")},
         Cause.INFRASTRUCTURE,

@@ -122,11 +122,12 @@ class Row:
     def _judge(self, ledger: Ledger, number: int, cause: Cause | None) -> tuple[Ledger, Verdict]:
         before = ledger.history(self.marker.budget, self.marker.resolved(self._conf), before=number)
         record = ledger.records.get(number)
-        trace = Trace(self.marker.capacity, cause, started=record is not None and record.started is not None)
-        verdict = decide(before, trace, "nobody reported its end")
-        record = replace(record or Record(), capacity=self.marker.capacity, cause=cause, charge=verdict.charge)
+        record = record or Record()
+        capacity = record.capacity or self.marker.capacity  # its worker may have found its work elsewhere
+        verdict = decide(before, Trace(capacity, cause, started=record.started is not None), "nobody reported its end")
         due = before.next_placement
-        why = record.why or (due.why if due.capacity is self.marker.capacity else None)
+        why = record.why or (due.why if due.capacity is capacity else None)
+        record = replace(record, capacity=capacity, cause=cause, charge=verdict.charge)
         record = replace(record, ended=_now(), reason=verdict.reason, why=why)
         for attempt in uncounted(ledger, verdict.history)[-1:]:
             if attempt.number == number:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import logging
 from contextlib import contextmanager
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from airflow.sdk.exceptions import (
     AirflowFailException,
@@ -42,6 +42,8 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
+T = TypeVar("T")
+
 
 class RetriesExhausted(AirflowFailException):
     """Earlier attempts that nobody could report have spent the author's ``retries``: the task fails at once."""
@@ -61,18 +63,18 @@ def attempt(task: Any, context: Context) -> Iterator[None]:
     entry = Entry(context["ti"], begin_notes(context["ti"]))
     try:
         with watched() as watch:
-            book = _open(task, context)
-            if book is not None:
-                _refuse_if_exhausted(book)
-                _begin(book)
-                entry.begun(book)
+            task.book = _open(task, context)
+            if task.book is not None:
+                _refuse_if_exhausted(task.book)
+                task.book = _begin(task.book)
+                entry.begun(task.book)
             with listening(announcement, entry, enabled=get_settings().notices):
                 try:
                     yield
                 except (AirflowFailException, AirflowSensorTimeout) as error:
                     # Airflow fails the task without asking the retry policy, so nobody else would write it down.
-                    if book is not None and watch.arrived is None:
-                        _fail(book, error)
+                    if task.book is not None and watch.arrived is None:
+                        _fail(task.book, error)
                     raise
                 except (TaskDeferred, AirflowRescheduleException):
                     entry.write()  # the attempt goes on in another process
@@ -93,7 +95,7 @@ def _announce(announcement: Announcement, context: Context) -> None:
 
 def _open(task: Any, context: Context) -> Book | None:
     try:
-        return corrected(Book.open(task, context))
+        return corrected(Book.open(task, context), task)
     except TypeError as error:
         raise AirflowFailException(str(error)) from error
     except Exception:
@@ -115,7 +117,7 @@ def _refuse_if_exhausted(book: Book) -> None:
     raise RetriesExhausted(reason)
 
 
-def _begin(book: Book) -> None:
+def _begin(book: Book) -> Book:
     account, placement = book.history.account, book.placement
     log.info(
         "Interruptible task: attempt %d %s since %s; %d of %d user retries and %d of %d system retries left.",
@@ -134,7 +136,7 @@ def _begin(book: Book) -> None:
     record = book.starting_record()
     if book.record.started is None and record.started is not None:  # or it is resumed
         book.metrics.began(book.history, book.ledger, placement.capacity, record.started)
-    _write(book, record, book.history)
+    return _write(book, record, book.history)
 
 
 def _fail(book: Book, error: Exception) -> None:
@@ -143,12 +145,13 @@ def _fail(book: Book, error: Exception) -> None:
     _tried(lambda: book.close(record, verdict))
 
 
-def _write(book: Book, record: Record, history: History) -> None:
-    _tried(lambda: book.write(record, history))
+def _write(book: Book, record: Record, history: History) -> Book:
+    return _tried(lambda: book.write(record, history)) or book
 
 
-def _tried(write: Callable[[], None]) -> None:
+def _tried(write: Callable[[], T]) -> T | None:
     try:
-        write()
+        return write()
     except Exception:
         log.warning("This attempt cannot be written into the history; it may be taken for lost.", exc_info=True)
+        return None

@@ -45,6 +45,7 @@ class Book:
     :param queue: the queue this attempt was taken from.
     :param notes: what this process has found out since, which goes with every write.
     :param read: what was read, before evidence corrected it.
+    :param launched: where the work that the operator launched runs, as far as it is known.
     """
 
     store: Any
@@ -56,6 +57,7 @@ class Book:
     queue: str | None = None
     notes: Notes = field(default_factory=Notes)
     read: Ledger = field(default_factory=Ledger)
+    launched: Mapping[str, str] = field(default_factory=dict)
 
     @classmethod
     def open(cls, task: Any, context: Context | Mapping[str, Any]) -> Book:
@@ -70,8 +72,8 @@ class Book:
         store = context["task_state_store"]
         ledger = _read(store).at(ti.try_number, ti.max_tries, annotation.budget)
         metrics = TaskMetrics(stats_of(IN_TASKS), ti.dag_id, ti.task_id)
-        interruptible, notes = setting.interruptible, notes_of(ti)
-        return cls(store, annotation, interruptible, ti.try_number, ledger, metrics, ti.queue, notes, ledger)
+        interruptible, notes, launched = setting.interruptible, notes_of(ti), getattr(task, "launched", {})
+        return cls(store, annotation, interruptible, ti.try_number, ledger, metrics, ti.queue, notes, ledger, launched)
 
     @property
     def history(self) -> History:
@@ -85,11 +87,16 @@ class Book:
 
     @property
     def placement(self) -> Placement:
-        """What this attempt runs on: what the server wrote down, else what its queue tells, else what the rule says."""
+        """What this attempt runs on: what was written down, else what its queue tells, else what the rule says.
+
+        An attempt whose work is launched elsewhere runs where that work does, whatever its own queue.
+        """
         ruled = self.history.next_placement
         written = self.ledger.records.get(self.attempt)
         if written is not None and written.capacity is not None:
             return Placement(written.capacity, written.why or "the server placed it there")
+        if self.annotation.launch is not None:
+            return ruled
         actual = self.annotation.compute.build().capacity_of(self.queue)
         if actual in (None, ruled.capacity):
             return ruled
@@ -104,7 +111,7 @@ class Book:
     def starting_record(self) -> Record:
         """Return this attempt's entry as it runs here and now. A resumed attempt keeps its first start."""
         record = self.record
-        where = {**record.where, **_here(self.queue)}
+        where = {**record.where, **_here(self.queue), **self.launched}
         return replace(record, started=record.started or now(), where=where, why=self.placement.why)
 
     def close(self, record: Record, verdict: Verdict) -> None:
@@ -117,9 +124,10 @@ class Book:
             self.metrics.false_alarm(self.notes.notice["provider"], told.cause, verdict.history.attempts[-1].capacity)
         self.write(replace(record, charge=verdict.charge, reason=verdict.reason), verdict.history)
 
-    def write(self, record: Record, history: History) -> None:
+    def write(self, record: Record, history: History) -> Book:
         """Write down ``record`` for this attempt, the notes on it, and the charges of ``history``; then count those.
 
+        :return: the book with what was written.
         :raises Exception: whatever Airflow raises when the store cannot be reached.
         """
         with self.notes.lock:
@@ -131,6 +139,7 @@ class Book:
             self.notes.counted.update(attempt.number for attempt in new)
         for attempt in new:
             self.metrics.interrupted(attempt, ledger.records.get(attempt.number))
+        return replace(self, ledger=ledger)
 
 
 def now() -> str:

@@ -24,13 +24,16 @@ _PROVES_NOTHING = frozenset({Cause.UNKNOWN, Cause.USER_ACTION})
 """Causes that leave the presumption as it is. A person who deletes a machine does not say what the task did on it."""
 
 
-def corrected(book: Book) -> Book:
-    """Return ``book`` with the cause of the last attempt, where it vanished and left evidence; else as it is."""
+def corrected(book: Book, task: object = None) -> Book:
+    """Return ``book`` with the cause of the last attempt, where it vanished and left evidence; else as it is.
+
+    :param task: the operator, which knows how to reach the cluster where it launched work.
+    """
     vanished = _vanished(book)
     if vanished is None:
         return book
     try:
-        answer = _look(book, vanished)
+        answer = _look(book, vanished, task)
     except Exception:
         log.warning("Where the last attempt ran could not be looked at; what is presumed of it stands.", exc_info=True)
         return book
@@ -46,12 +49,12 @@ def _vanished(book: Book) -> Attempt | None:
     return attempts[-1] if attempts and attempts[-1].presumed is Ending.VANISHED else None
 
 
-def _look(book: Book, vanished: Attempt) -> Classification | None:
+def _look(book: Book, vanished: Attempt, task: object) -> Classification | None:
     # Loaded only after an attempt has vanished.
     from airflow_interruptible import remote
     from airflow_interruptible.core.classification import classify
     from airflow_interruptible.rules import DEFAULT_RULES
 
     record = book.ledger.records[vanished.number]
-    evidence = remote.look_back(record.where, vanished.capacity, since=record.started)
+    evidence = remote.look_back(record.where, vanished.capacity, since=record.started, task=task)
     return None if evidence is None else classify(evidence, DEFAULT_RULES)

@@ -301,3 +301,76 @@ def test_rubbish_is_no_evidence(answer: Any, failed: Any, looked: Any, rule_of: 
     assert looked(Cluster(answer)) is None
     assert rule_of(failed(Cluster(answer), remote_pod=pod(PENDING))) == "ecs/host-gone"
     assert rule_of(failed(Cluster(), remote_pod=answer)) == "ecs/host-gone"
+
+
+# -- pods that our own launcher launched
+
+UNSCHEDULED = {
+    "phase": "Pending",
+    "conditions": [
+        {
+            "type": "PodScheduled",
+            "status": "False",
+            "reason": "Unschedulable",
+            "message": "0/3 nodes are available: 3 node(s) didn't match Pod's node affinity/selector.",
+        }
+    ],
+}
+
+
+def test_a_pod_that_found_no_spot_node_is_judged_as_it_was_before_it_was_deleted(failed: Any, rule_of: Any) -> None:
+    waiting = pod(UNSCHEDULED, node="")
+    assert rule_of(failed(Cluster(), seen_pod=waiting, launched_capacity=SPOT)) == "k8s/unschedulable-on-spot"
+    assert rule_of(failed(Cluster(), seen_pod=waiting, launched_capacity=None)) == "ecs/host-gone"
+    assert rule_of(failed(Cluster(), seen_pod=None, remote_pod=waiting, launched_capacity=SPOT)) == "ecs/host-gone"
+
+
+def test_of_one_that_is_gone_the_events_tell(failed: Any, rule_of: Any) -> None:
+    cluster = Cluster(
+        events=[("FailedScheduling", "0/3 nodes are available: 3 node(s) had untolerated taint.", DURING)]
+    )
+    held = pod(PENDING, node="")
+    assert rule_of(failed(cluster, remote_pod=held, launched_capacity=SPOT)) == "k8s/failed-scheduling-on-spot"
+    assert rule_of(failed(cluster, remote_pod=held, launched_capacity=CapacityType.ON_DEMAND)) is None
+
+
+def test_a_pod_that_was_missing_before_it_was_deleted_was_taken_with_its_node(failed: Any, rule_of: Any) -> None:
+    """The history knows its name and its node, also after a deferral, when the operator holds nothing."""
+    where = {"launched_pod": "work-x1", "launched_namespace": "ns", "launched_node": "node-1"}
+    assert rule_of(failed(Cluster(labels=NO_NODE), launched=where, launched_capacity=SPOT)) == "ecs/host-gone"
+    gone = failed(Cluster(labels=NO_NODE), launched=where, launched_capacity=SPOT, missed_pod=True)
+    assert rule_of(gone) == "k8s/node-missing-on-spot"
+    assert gone.client.asked == ["pod ns/work-x1", "events involvedObject.name=work-x1", "node node-1", EVENTS]
+    assert rule_of(failed(Cluster(labels=NO_NODE), launched_capacity=CapacityType.ON_DEMAND)) is None
+
+
+EVENTS = "events involvedObject.name=node-1"
+
+
+@pytest.fixture
+def outlived(operator: Any, monkeypatch: pytest.MonkeyPatch, judged: Any) -> Any:
+    """``outlived(cluster)``: what the pod that a vanished attempt had launched tells the next one."""
+    hooks = pytest.importorskip("airflow.providers.cncf.kubernetes.operators.pod")
+
+    def look(cluster: Cluster, capacity: CapacityType | None = SPOT) -> Any:
+        monkeypatch.setattr(hooks, "KubernetesHook", lambda **_: SimpleNamespace(core_v1_client=cluster))
+        where = {"launched_pod": "work-x1", "launched_namespace": "ns", "host": "vm", "pid": 1}
+        return judged(look_back(where, capacity, since=BEGUN, task=operator))
+
+    return look
+
+
+def test_a_pod_that_outlived_the_airflow_worker_tells_that_only_the_worker_was_lost(outlived: Any) -> None:
+    for phase in ("Pending", "Running", "Succeeded"):
+        assert outlived(Cluster(pod({"phase": phase}))).rule == "airflow/work-outlived-worker"
+    assert outlived(Cluster(pod(ended(137, "OOMKilled")))).cause is Cause.APPLICATION
+    assert outlived(Cluster(pod(disrupted("DeletionByPodGC")))).rule == "k8s/node-gone-on-spot"
+    assert outlived(Cluster(labels=NO_NODE, events=[("Pulled", "Pod", DURING)])).rule == "k8s/node-missing-on-spot"
+    assert outlived(Cluster(labels={}, events=[("Pulled", "Pod", DURING)])) is None
+    assert outlived(Cluster()) is None
+
+
+def test_looking_at_it_leaves_the_operator_as_it_is(outlived: Any, operator: Any) -> None:
+    """An EksPodOperator has no way to its cluster before ``execute``, and would keep a wrong one."""
+    outlived(Cluster(pod({"phase": "Running"})))
+    assert not {"client", "hook"} & vars(operator).keys()

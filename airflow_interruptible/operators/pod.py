@@ -1,0 +1,184 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What the interruptible form of a pod operator does besides: it says where the pod that it launches may run.
+
+For KubernetesPodOperator and what is made from it: EksPodOperator, GKEStartPodOperator, ``@task.kubernetes``. All of it
+happens in public methods of theirs, around what they do themselves: the pod is placed once it has been built, whether
+from arguments, a full spec or a template; a pod of an earlier attempt is looked at before it could be attached to; and
+a pod is looked at once more before it is deleted, since afterwards nobody knows why it ended.
+
+Surprising: the operator finds its pods by the labels in its ``labels`` argument, so ours may be in the pod only; and it
+attaches to whatever has not ended, even to a pod that is being deleted.
+
+Importing this module loads no Kubernetes client.
+"""
+
+from __future__ import annotations
+
+import logging
+import math
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, TypeAlias, cast
+
+from airflow_interruptible.compute.kubernetes import KubernetesCompute, capacity_of_pod
+from airflow_interruptible.core.capacity import CapacityType
+from airflow_interruptible.operators.pod_spec import known_pod
+from airflow_interruptible.remote.kubernetes_client import SECONDS, is_gone
+from airflow_interruptible.settings import get_settings
+from airflow_interruptible.worker.launched_pods import Fitness, earlier_pods, where_is
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from airflow.providers.cncf.kubernetes.operators.pod import KubernetesPodOperator
+    from airflow.sdk import Context
+
+    from airflow_interruptible.annotation import Annotation
+    from airflow_interruptible.worker.book import Book
+
+    _Base = KubernetesPodOperator
+else:
+    _Base = object
+
+log = logging.getLogger(__name__)
+
+V1Pod: TypeAlias = Any
+"""The client's own class, which has no types."""
+
+
+class PodLauncher(_Base):
+    """Stands between :class:`.InterruptibleMixin` and the operator.
+
+    ``launched_capacity`` is what the pod of this attempt asked for, None if it was not placed; ``launched`` is where
+    the pod is, for the history; ``seen_pod`` is the pod as it was just before it was given up, for the evidence, and
+    ``missed_pod`` whether it was gone by then.
+    """
+
+    annotation: Annotation
+    book: Book | None
+    told_to_stop: bool
+    launched_capacity: CapacityType | None = None
+    launched: Mapping[str, str] = {}
+    seen_pod: V1Pod | None = None
+    missed_pod = False
+
+    @staticmethod
+    def check_launch(compute: KubernetesCompute, arguments: Mapping[str, Any]) -> None:
+        """Refuse arguments with which the pod could be on one of the capacities only.
+
+        :param arguments: the operator's own, as far as they are known when the Dag is parsed.
+        :raises ConfigurationError: what they ask for, and what to do.
+        """
+        compute.check_pod(known_pod(arguments))
+
+    def execute(self, context: Context) -> Any:
+        """Launch the pod where this attempt belongs."""
+        self._expect()
+        return super().execute(context)
+
+    def resume_execution(self, next_method: str, next_kwargs: dict[str, Any] | None, context: Context) -> Any:
+        """Go on with the pod that was launched before the deferral."""
+        self._expect()
+        return super().resume_execution(next_method, next_kwargs, context)
+
+    def _expect(self) -> None:
+        """Learn what is known of the pod; a spot node is waited for no longer than ``spot_timeout``."""
+        if self.book is None:
+            return
+        self.launched = {key: name for key, name in self.book.record.where.items() if key.startswith("launched_")}
+        if self.annotation.launch is None:
+            return
+        self.launched_capacity = self.book.placement.capacity
+        if self.launched_capacity is CapacityType.SPOT:
+            longest = max(1, math.ceil(get_settings().spot_timeout.total_seconds()))
+            self.schedule_timeout_seconds = min(self.schedule_timeout_seconds, longest)
+
+    def build_pod_request_obj(self, context: Context | None = None, **options: Any) -> V1Pod:
+        """Return the pod as the operator builds it, asking for the capacity of this attempt."""
+        pod = super().build_pod_request_obj(context, **options)
+        if self.launched_capacity is None or self.annotation.launch is None:
+            return pod
+        try:
+            compute = cast("KubernetesCompute", self.annotation.launch.build())
+            self.launched_capacity = compute.place_pod(pod, self.launched_capacity)
+        except Exception:
+            log.warning("The pod could not be placed, so it goes where its author sends it.", exc_info=True)
+            self.launched_capacity = None
+        return pod
+
+    def get_or_create_pod(self, pod_request_obj: V1Pod, context: Context) -> V1Pod:
+        """Attach to a pod of an earlier attempt only if it lives, and write down which pod it is."""
+        if self.book is not None and self.reattach_on_restart:
+            self._leave_the_unfit(pod_request_obj)
+        pod = super().get_or_create_pod(pod_request_obj, context)
+        if self.book is not None:
+            self._write_down(pod, self.book)
+        return pod
+
+    def _leave_the_unfit(self, request: V1Pod) -> None:
+        """Mark the pods of earlier attempts that must not be attached to, so that the operator does not find them."""
+        try:
+            for pod in earlier_pods(self.client, request, self.POD_CHECKED_KEY):
+                fitness = Fitness.of(pod, self.launched_capacity, self.client)
+                if fitness.why_not is None:
+                    continue
+                log.info("Pod %s is not attached to: %s.", pod.metadata.name, fitness.why_not)
+                self.patch_already_checked(pod, reraise=False)
+                if fitness.may_still_start:
+                    self.pod_manager.delete_pod(pod)
+                elif not fitness.ending:
+                    self.process_pod_deletion(pod, reraise=False)
+        except Exception:
+            log.warning(
+                "Pods of earlier attempts could not be looked at, so Airflow's own rule applies.", exc_info=True
+            )
+
+    def _write_down(self, pod: V1Pod, book: Book) -> None:
+        self.launched = where_is(pod)
+        record = book.starting_record()
+        reattached = pod.metadata.uid is not None
+        if reattached and self.launched_capacity is not None:
+            self.launched_capacity = capacity_of_pod(pod) or self.launched_capacity
+            reason = f"goes on with pod {pod.metadata.name}, which still runs {self.launched_capacity.phrase}"
+            log.info("This attempt %s.", reason)
+            record = replace(record, reason=reason)
+        try:
+            book = replace(book, launched=self.launched)
+            where = {**record.where, **self.launched}
+            record = replace(record, where=where, capacity=self.launched_capacity or record.capacity)
+            self.book = book.write(record, book.history)
+        except Exception:
+            log.warning("The pod of this attempt cannot be written into the history.", exc_info=True)
+
+    def await_pod_start(self, pod: V1Pod) -> None:
+        """Wait for the pod, and learn its node."""
+        super().await_pod_start(pod)
+        if self.book is not None:
+            self._see(pod)
+
+    def cleanup(self, pod: V1Pod, remote_pod: V1Pod, *arguments: Any, **options: Any) -> None:
+        """Look at the pod while it is there; one that found no spot node must not start later."""
+        if self.book is not None and remote_pod is not None and not self.told_to_stop:
+            self._look_at(remote_pod)
+        super().cleanup(pod, remote_pod, *arguments, **options)
+
+    def _look_at(self, pod: V1Pod) -> None:
+        try:
+            if pod.status.phase == "Succeeded":
+                return
+            self.seen_pod = seen = self._see(pod)
+            if seen is not None and self.launched_capacity is CapacityType.SPOT and not seen.spec.node_name:
+                self.pod_manager.delete_pod(seen)
+        except Exception:
+            log.warning("The pod of this attempt could not be looked at before it goes.", exc_info=True)
+
+    def _see(self, pod: V1Pod) -> V1Pod | None:
+        """Return the pod as it is now, None if it cannot be seen: it is then judged by what it left behind."""
+        try:
+            name, namespace = pod.metadata.name, pod.metadata.namespace
+            seen = self.client.read_namespaced_pod(name, namespace, _request_timeout=SECONDS)
+            self.launched = {**self.launched, **where_is(seen)}
+        except Exception as error:  # noqa: BLE001 - gone, most often
+            self.missed_pod = is_gone(error)
+            log.debug("The pod of this attempt cannot be seen: %s: %.300s", type(error).__name__, error)
+            return None
+        return seen
