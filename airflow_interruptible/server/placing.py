@@ -24,6 +24,7 @@ from airflow_interruptible.exceptions import LedgerError
 from airflow_interruptible.ledger import KEY, Ledger, Record
 from airflow_interruptible.marker import Marker, tolerated_by, without_marker
 from airflow_interruptible.server import seam
+from airflow_interruptible.server.silence import known
 from airflow_interruptible.settings import get_settings
 
 if TYPE_CHECKING:
@@ -42,11 +43,13 @@ class Row:
     ti: Any
     marker: Marker
 
-    def after_try(self, ended: Any) -> None:
+    def after_try(self, ended: Any, said: str | None = None) -> None:
         """Place the attempt that follows the try that ``ended`` records.
 
         A try that the worker reported is only followed. One that it did not is judged here as well, since the
         delay before the next attempt has to be set now.
+
+        :param said: what the scheduler wrote of the executor's report, if that was how the end was noticed.
         """
         ledger = self._ledger(ended.try_number + 1)
         record = ledger.records.get(ended.try_number)
@@ -57,15 +60,18 @@ class Row:
         silent = record is None or record.cause is None
         if ended.try_number > ledger.base and silent and not reported:
             orphaned = self.ti.state is None
-            ledger, verdict = self._judge(ledger, ended.try_number, Cause.INFRASTRUCTURE if orphaned else None)
+            cause = Cause.INFRASTRUCTURE if orphaned else None
+            ledger, verdict = self._judge(ledger, ended.try_number, cause, said)
             self._explain(ended, verdict)
         self._place(ledger, ended.try_number + 1)
 
-    def after_never_started(self) -> None:
-        """Place the attempt that follows one that was lost while it was queued."""
-        ledger, verdict = self._judge(self._ledger(self.ti.try_number + 1), self.ti.try_number, Cause.INFRASTRUCTURE)
+    def after_never_started(self, said: str | None = None) -> None:
+        """Place the attempt that follows one that was lost while it was queued, which Airflow alone would not keep."""
+        number = self.ti.try_number
+        ledger, verdict = self._judge(self._ledger(number + 1), number, Cause.INFRASTRUCTURE, said)
         self._explain(self.ti, verdict)
-        self._place(ledger, self.ti.try_number + 1)
+        seam.record_try(self.session, self.ti)
+        self._place(ledger, number + 1)
 
     def after_clear(self, ended: Any) -> None:
         """Start both budgets afresh, as Airflow does when it clears a task that has finished."""
@@ -111,13 +117,16 @@ class Row:
             ledger = Ledger(records={n: Record(cause=Cause.UNKNOWN) for n in range(1, number)})
         return ledger.at(number, self.ti.max_tries, self.marker.budget)
 
-    def _judge(self, ledger: Ledger, number: int, cause: Cause | None) -> tuple[Ledger, Verdict]:
+    def _judge(self, ledger: Ledger, number: int, cause: Cause | None, said: str | None) -> tuple[Ledger, Verdict]:
+        """Write down how an attempt ended that nobody reported: as ``cause``, unless something better is known."""
+        found = known(self.session, seam.key_of(self.ti), said, self.marker.capacity)
+        cause = cause if found is None else found.cause
         before = ledger.history(self.marker.budget, self.marker.resolved(self._conf), before=number)
         record = ledger.records.get(number)
         trace = Trace(self.marker.capacity, cause, started=record is not None and record.started is not None)
-        verdict = decide(before, trace, "nobody reported its end")
+        verdict = decide(before, trace, "nobody reported its end" if found is None else found.reason)
         record = replace(record or Record(), capacity=self.marker.capacity, cause=cause, charge=verdict.charge)
-        record = replace(record, ended=_now(), reason=verdict.reason)
+        record = replace(record, ended=_now(), reason=verdict.reason, rule=None if found is None else found.rule)
         ledger = ledger.with_record(number, record)
         self._write(ledger)
         return ledger, verdict

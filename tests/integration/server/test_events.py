@@ -144,10 +144,16 @@ def test_a_death_after_the_report_is_no_second_one(deploy: Any) -> None:
     assert where(deployment) == ON_SAFE
 
 
-def test_a_death_in_the_queue_has_no_history_row(deploy: Any) -> None:
-    deployment = deploy().trigger().start_run().queue().died()
-    assert deployment.history() == []
+def test_a_death_in_the_queue_is_kept_like_any_other(deploy: Any) -> None:
+    """Airflow alone keeps no row of it, so the try would be missing in the UI."""
+    deployment = deploy().trigger().start_run().queue()
+    queued = deployment.row()
+    deployment.died()
     row = deployment.row()
+    (kept,) = deployment.history()
+    assert (kept.try_number, kept.state, kept.queue) == (1, "failed", queued.queue)
+    assert (kept.task_instance_id, kept.retry_reason) == (queued.id, row.retry_reason)
+    assert row.id != queued.id, "a pod of the lost try cannot pass for the next one"
     assert row.state == "up_for_retry"
     assert (row.retry_delay_override, deployment.ledger().records[1].cause) == (0.0, Cause.INFRASTRUCTURE)
     assert "lost to the infrastructure" in row.retry_reason
