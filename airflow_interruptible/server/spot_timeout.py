@@ -123,7 +123,7 @@ def _watch(job_id: int) -> None:
     except SeamChangedError as error:
         log.warning("[interruptible] spot_timeout does not work with this version of Airflow: %s. %s", error, _INSTEAD)
         return
-    log.info("An attempt whose pod finds no spot node within %s ends, and the next one goes on-demand.", patience)
+    log.info("Pods of scheduler job %d that find no spot node within %s are given up for on-demand.", job_id, patience)
     watch, failures = Watch(job_id, patience), 0
     while True:
         time.sleep(min(pause * 2 ** min(failures, 10), _MISSED))
