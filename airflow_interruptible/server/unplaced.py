@@ -59,7 +59,9 @@ def waits(key: Key, number: int, job_id: int) -> bool:
 
     with create_session(scoped=False) as session:
         ti = seam.find(session, key)
-        return ti is not None and ti.queued_by_job_id == job_id and _is_queued(ti, number) and ti.next_method is None
+        if ti is None or (ti.state, ti.try_number) != (_QUEUED, number):
+            return False
+        return ti.queued_by_job_id == job_id and ti.next_method is None
 
 
 def end(key: Key, number: int, job_id: int, why: Classification) -> bool:
@@ -67,6 +69,8 @@ def end(key: Key, number: int, job_id: int, why: Classification) -> bool:
 
     :return: whether it waits no longer; False if another transaction holds its row.
     """
+    if not waits(key, number, job_id):
+        return True
     from airflow.jobs.scheduler_job_runner import SchedulerJobRunner
     from airflow.models.dagbag import DBDagBag
     from airflow.models.taskinstancekey import TaskInstanceKey
@@ -78,9 +82,7 @@ def end(key: Key, number: int, job_id: int, why: Classification) -> bool:
     with create_session(scoped=False) as session:
         session.info[_KNOWN] = {key: why}
         SchedulerJobRunner.process_executor_events(messenger, job_id, DBDagBag(load_op_links=False), session)
-    with create_session(scoped=False) as session:
-        ti = seam.find(session, key)
-        return ti is None or not _is_queued(ti, number)
+    return not waits(key, number, job_id)
 
 
 @cache
@@ -91,7 +93,3 @@ def _messenger() -> Any:
     messenger = BaseExecutor()
     messenger.callback_sink = DatabaseCallbackSink()
     return messenger
-
-
-def _is_queued(ti: Any, number: int) -> bool:
-    return bool(ti.try_number == number and ti.state == _QUEUED)

@@ -17,6 +17,8 @@ from e2e.kubernetes.stage import DEMAND, LONG, NAMESPACE, SPOT
 from airflow_interruptible.testing.polling import wait_until
 
 if TYPE_CHECKING:
+    from typing import Any
+
     from e2e.kubernetes.stage import Played, Stage
 
 pytestmark = pytest.mark.e2e
