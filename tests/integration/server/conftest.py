@@ -153,9 +153,8 @@ class Deployment:
         with transaction() as session:
             ti = self._ti(session, map_index)
             if said is not None:
-                session.add(
-                    Log(event="state mismatch", extra=f"Learn more: there Extra info: {said}", task_instance=ti.key)
-                )
+                extra = f"Learn more: there Extra info: {said}"
+                session.add(Log(event=seam.STATE_MISMATCH, extra=extra, task_instance=ti.key))
             ti.task = self.serialized.get_task(self.task_id)
             ti.handle_failure("the process is gone", session=session)
         return self

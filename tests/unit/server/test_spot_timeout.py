@@ -133,12 +133,12 @@ def test_an_end_that_could_not_be_recorded_is_tried_again(world: World, watch: s
     ("executor", "compute", "expected"),
     [
         ("KubernetesExecutor", "gke", True),
-        ("LocalExecutor,k8s:airflow.providers.cncf.kubernetes.executors.kubernetes_executor.KubernetesExecutor", "eks", True),
+        ("LocalExecutor,k8s:some.where.KubernetesExecutor", "eks", True),
         ("airflow_interruptible.executors.kubernetes.InterruptibleKubernetesExecutor", "aks", True),
         ("KubernetesExecutor", "none", False),
         ("LocalExecutor", "karpenter", False),
     ],
-)  # fmt: skip
+)
 def test_it_is_wanted_only_where_pods_wait(
     executor: str, compute: str, expected: bool, configure: Callable[..., None], monkeypatch: pytest.MonkeyPatch
 ) -> None:
