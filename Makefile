@@ -7,7 +7,7 @@ PARALLEL ?= -n 2 # two processes; a module, or what shares a stack, stays in one
 export AIRFLOW_HOME ?= $(CURDIR)/$(VENV)/airflow
 export AIRFLOW__CORE__LOAD_EXAMPLES ?= False
 
-.PHONY: help venv demo test unit integration e2e lint format bench chaos constraints clean
+.PHONY: help venv system demo test unit integration e2e lint format bench chaos constraints clean
 
 help: ## Show the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -20,6 +20,16 @@ $(STAMP): pyproject.toml constraints.txt
 	$(BIN)/uv pip install -q --compile-bytecode --python $(BIN)/python -c constraints.txt -e '.[amazon,google,kubernetes,celery]' --group test --group lint
 	touch $@
 
+system: ## Install the Debian packages that tests need, where they are missing
+	@missing=; \
+	ls /usr/lib/postgresql/*/bin/initdb > /dev/null 2>&1 || command -v initdb > /dev/null || missing="$$missing postgresql"; \
+	command -v chromium > /dev/null || missing="$$missing chromium"; \
+	if [ -z "$$missing" ]; then exit 0; fi; \
+	if [ "$$(id -u)" != 0 ] || ! command -v apt-get > /dev/null; then \
+		echo "The tests need$$missing. Install it, or run 'make system' as root on Debian." >&2; exit 1; \
+	fi; \
+	apt-get update -q && DEBIAN_FRONTEND=noninteractive apt-get install -yq --no-install-recommends $$missing
+
 demo: venv ## Take machines away from under a running task and see it finish (KEEP=1 leaves the UI running)
 	$(BIN)/python -m airflow_interruptible.testing.demo $(if $(KEEP),--keep)
 
@@ -31,7 +41,7 @@ unit: venv ## Pure and fast
 integration: venv ## With Airflow, without a stack
 	$(BIN)/python -m pytest tests/integration -q --dist loadscope $(PARALLEL)
 
-e2e: venv ## On a real stack, with real signals
+e2e: venv system ## On a real stack, with real signals
 	$(BIN)/python -m pytest tests/e2e -q -m 'not slow' --dist loadgroup $(PARALLEL)
 
 lint: venv ## Style, types and layers
@@ -47,7 +57,7 @@ format: venv ## Let ruff write
 bench: venv ## Side by side with plain Airflow; writes benchmarks/README.md
 	$(BIN)/python -m benchmarks
 
-chaos: venv ## The slow proofs, and random kills at random moments of every process
+chaos: venv system ## The slow proofs, and random kills at random moments of every process
 	$(BIN)/python -m pytest tests/e2e -q -m slow
 	$(BIN)/python -m benchmarks.chaos
 

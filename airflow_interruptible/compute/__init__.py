@@ -14,7 +14,7 @@ from typing import Any, cast
 from airflow_interruptible.compute.base import Compute, Slot
 from airflow_interruptible.exceptions import ConfigurationError
 
-__all__ = ["COMPUTES", "Compute", "ComputeChoice", "Slot"]
+__all__ = ["COMPUTES", "ON_KUBERNETES", "Compute", "ComputeChoice", "Slot"]
 
 COMPUTES: Mapping[str, str] = {
     "none": "airflow_interruptible.compute.none.NoCompute",
@@ -26,6 +26,9 @@ COMPUTES: Mapping[str, str] = {
     "gke": "airflow_interruptible.compute.kubernetes.gke",
     "aks": "airflow_interruptible.compute.kubernetes.aks",
 }
+
+ON_KUBERNETES = frozenset({"kubernetes", "karpenter", "eks", "gke", "aks"})
+"""The computes that place the pods of KubernetesExecutor."""
 
 
 @dataclass(frozen=True)

@@ -179,7 +179,7 @@ def _patch(key: str, option: object) -> PodPatch:
     shapes = {
         "node_selector": _is_strings,
         "labels": _is_strings,
-        "tolerations": _is_keyed,
+        "tolerations": _is_tolerations,
         "match_expressions": _is_rules,
     }
     if isinstance(option, Mapping) and all(name in shapes and shapes[name](value) for name, value in option.items()):
@@ -194,14 +194,37 @@ def _is_strings(value: object) -> bool:
     return isinstance(value, Mapping) and all(isinstance(text, str) for item in value.items() for text in item)
 
 
-def _is_keyed(value: object) -> bool:
-    return isinstance(value, list) and all(isinstance(item, Mapping) for item in value)
+def _is_tolerations(value: object) -> bool:
+    return isinstance(value, list) and all(isinstance(item, Mapping) and _is_toleration(item) for item in value)
+
+
+def _is_toleration(item: Mapping[str, Any]) -> bool:
+    """https://kubernetes.io/docs/concepts/scheduling-eviction/taint-and-toleration/ ."""
+    return (
+        set(item) <= {"key", "operator", "value", "effect", "tolerationSeconds"}
+        and item.get("operator", "Equal") in ("Equal", "Exists")
+        and (bool(item.get("key")) or item.get("operator") == "Exists")
+        and item.get("effect", "NoSchedule") in ("NoSchedule", "PreferNoSchedule", "NoExecute")
+    )
 
 
 def _is_rules(value: object) -> bool:
-    return isinstance(value, list) and all(
-        isinstance(item, Mapping) and {"key", "operator"} <= set(item) for item in value
-    )
+    return isinstance(value, list) and all(isinstance(item, Mapping) and _is_rule(item) for item in value)
+
+
+def _is_rule(item: Mapping[str, Any]) -> bool:
+    """https://kubernetes.io/docs/concepts/scheduling-eviction/assign-pod-node/#operators ."""
+    values = item.get("values", [])
+    if not item.get("key") or not isinstance(values, list) or not all(isinstance(each, str) for each in values):
+        return False
+    match item.get("operator"):
+        case "In" | "NotIn":
+            return bool(values)
+        case "Exists" | "DoesNotExist":
+            return not values
+        case "Gt" | "Lt":
+            return len(values) == 1
+    return False
 
 
 def _in_words(requirement: Mapping[str, Any]) -> str:

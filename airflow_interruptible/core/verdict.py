@@ -18,7 +18,7 @@ REASON_LIMIT = 500
 _WHAT = {
     Cause.SPOT_INTERRUPTION: "interrupted",
     Cause.INFRASTRUCTURE: "lost to the infrastructure",
-    Cause.NO_CAPACITY: "no spot capacity",
+    Cause.NO_CAPACITY: "found no spot capacity",
     Cause.APPLICATION: "failed",
     Cause.UNKNOWN: "ended for an unknown reason",
     Cause.USER_ACTION: "ended by a person",

@@ -41,6 +41,9 @@ class Past:
         return replace(answer, known={**known, **answer.known})
 
     def saw(self, at: object) -> bool:
-        """Whether something that happened then may have ended the attempt. Without a start, anything may."""
+        """Whether something that happened then may have ended the attempt. Without a start, anything may.
+
+        Services stamp what happens in whole seconds, so the second in which the attempt started counts.
+        """
         then = moment(at)
-        return self.since is None or (then is not None and then >= self.since)
+        return self.since is None or (then is not None and then >= self.since.replace(microsecond=0))

@@ -16,6 +16,13 @@ SCHEDULER = f"{DOCS}/concepts/scheduling-eviction/kube-scheduler/"
 PRIORITY = f"{DOCS}/concepts/scheduling-eviction/pod-priority-preemption/"
 LIFECYCLE = f"{SOURCE}/controller/nodelifecycle/node_lifecycle_controller.go"
 
+VOLUMES = f"{SOURCE}/scheduler/framework/plugins/volumebinding/volume_binding.go"
+
+NO_CLAIM = says(
+    r"(?:(?:\d+/\d+|no) nodes (?:are )?available: )?"
+    r"(?:(?:\d+ )?pod has unbound immediate PersistentVolumeClaims"
+    r"|persistentvolumeclaim \S+ (?:not found|is being deleted)).*"
+)
 NO_ROOM = says(r"(?:\d+/\d+|no) nodes (?:are )?available.*Insufficient .*")
 
 rule = Table("k8s", ("k8s", "eks", "gke", "aks"), TAINTS)
@@ -49,6 +56,16 @@ RULES = (
         source=GCP_SPOT,
     ),
     rule(
+        "unschedulable-claim",
+        {
+            "conditions.PodScheduled.False.reason | reason": ("Unschedulable", "FailedScheduling"),
+            "conditions.PodScheduled.False.message | message": NO_CLAIM,
+        },
+        Cause.UNKNOWN,
+        "the pod waits for a volume, which no other node would have either",
+        source=VOLUMES,
+    ),
+    rule(
         "unschedulable",
         {
             "conditions.PodScheduled.False.reason": "Unschedulable",
@@ -79,6 +96,14 @@ RULES = (
         Cause.NO_CAPACITY,
         "no spot node could take the pod",
         source=f"{DOCS}/concepts/scheduling-eviction/kube-scheduler/",
+        needs=CapacityType.SPOT,
+    ),
+    rule(
+        "no-scale-up-on-spot",
+        {"reason": "NotTriggerScaleUp"},
+        Cause.NO_CAPACITY,
+        "the cluster autoscaler has no spot node for the pod",
+        source=AUTOSCALER,
         needs=CapacityType.SPOT,
     ),
     rule(

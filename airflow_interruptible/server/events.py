@@ -8,6 +8,9 @@
 | a Log row "stuck in queued reschedule"                | the same try is queued again                      |
 | a DagRun to ``running``                               | its conf may say something                        |
 | a new TaskInstance                                    | a mapped task was expanded; the conf again        |
+| the heartbeat of a scheduler's Job                    | this process is a scheduler                       |
+
+Beside the end of a try stands a Log row "state mismatch" with what the executor said, where it was the first to notice.
 """
 
 from __future__ import annotations
@@ -17,6 +20,7 @@ from typing import TYPE_CHECKING, Any
 from airflow_interruptible.marker import Marker
 from airflow_interruptible.server import seam
 from airflow_interruptible.server.placing import Row
+from airflow_interruptible.server.spot_timeout import spot_timeout
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -33,16 +37,20 @@ def place_next_attempts(session: Session) -> None:
     """
     known = seam.models()
     new = list(session.new)
+    logs = [row for row in new if isinstance(row, known.log)]
+    said = {seam.key_of(row): row.extra for row in logs if row.event == seam.STATE_MISMATCH}
     ended = {seam.key_of(row): row for row in new if isinstance(row, known.history)}
     for ti in [row for row in session.dirty if isinstance(row, known.task_instance)]:
         history = ended.get(seam.key_of(ti)) if ended else None
         if history is not None:
-            _after_try(session, ti, history)
+            _after_try(session, ti, history, said.get(seam.key_of(ti)))
         else:
-            _after_change(session, ti)
-    _requeued(session, [row for row in new if isinstance(row, known.log) and row.event == seam.STUCK_IN_QUEUED])
+            _after_change(session, ti, said.get(seam.key_of(ti)))
+    _requeued(session, [row for row in logs if row.event == seam.STUCK_IN_QUEUED])
     _follow_conf(session, [row for row in new if isinstance(row, known.task_instance)])
     _start_runs(session, [row for row in session.dirty if isinstance(row, known.dag_run)])
+    if (scheduler := seam.scheduler_of(session)) is not None:
+        spot_timeout.beat(scheduler)
 
 
 def _ours(session: Session, ti: Any) -> Iterator[Row]:
@@ -51,19 +59,19 @@ def _ours(session: Session, ti: Any) -> Iterator[Row]:
         yield Row(session, ti, marker)
 
 
-def _after_try(session: Session, ti: Any, history: Any) -> None:
+def _after_try(session: Session, ti: Any, history: Any, said: str | None) -> None:
     for row in _ours(session, ti):
         if seam.state_change(ti)[1] == "restarting":
             row.after_clear(history)
         else:
-            row.after_try(history)
+            row.after_try(history, said)
 
 
-def _after_change(session: Session, ti: Any) -> None:
+def _after_change(session: Session, ti: Any, said: str | None) -> None:
     change = seam.state_change(ti)
     if change == ("queued", "up_for_retry"):
         for row in _ours(session, ti):
-            row.after_never_started()
+            row.after_never_started(said)
     elif change == ("up_for_retry", None):
         for row in _ours(session, ti):
             row.after_reset()

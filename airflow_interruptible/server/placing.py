@@ -25,6 +25,7 @@ from airflow_interruptible.ledger import KEY, Ledger, Record
 from airflow_interruptible.marker import Marker, tolerated_by, without_marker
 from airflow_interruptible.metrics import TaskMetrics, uncounted
 from airflow_interruptible.server import counting, seam
+from airflow_interruptible.server.silence import known
 from airflow_interruptible.settings import get_settings
 from airflow_interruptible.stats import IN_SERVERS, stats_of
 
@@ -44,11 +45,13 @@ class Row:
     ti: Any
     marker: Marker
 
-    def after_try(self, ended: Any) -> None:
+    def after_try(self, ended: Any, said: str | None = None) -> None:
         """Place the attempt that follows the try that ``ended`` records.
 
         A try that the worker reported is only followed. One that it did not is judged here as well, since the
         delay before the next attempt has to be set now.
+
+        :param said: what the scheduler wrote of the executor's report, if that was how the end was noticed.
         """
         ledger = self._ledger(ended.try_number + 1)
         record = ledger.records.get(ended.try_number)
@@ -59,15 +62,18 @@ class Row:
         silent = record is None or record.cause is None
         if ended.try_number > ledger.base and silent and not reported:
             orphaned = self.ti.state is None
-            ledger, verdict = self._judge(ledger, ended.try_number, Cause.INFRASTRUCTURE if orphaned else None)
+            cause = Cause.INFRASTRUCTURE if orphaned else None
+            ledger, verdict = self._judge(ledger, ended.try_number, cause, said)
             self._explain(ended, verdict)
         self._place(ledger, ended.try_number + 1)
 
-    def after_never_started(self) -> None:
-        """Place the attempt that follows one that was lost while it was queued."""
-        ledger, verdict = self._judge(self._ledger(self.ti.try_number + 1), self.ti.try_number, Cause.INFRASTRUCTURE)
+    def after_never_started(self, said: str | None = None) -> None:
+        """Place the attempt that follows one that was lost while it was queued, which Airflow alone would not keep."""
+        number = self.ti.try_number
+        ledger, verdict = self._judge(self._ledger(number + 1), number, Cause.INFRASTRUCTURE, said)
         self._explain(self.ti, verdict)
-        self._place(ledger, self.ti.try_number + 1)
+        seam.record_try(self.session, self.ti)
+        self._place(ledger, number + 1)
 
     def after_clear(self, ended: Any) -> None:
         """Start both budgets afresh, as Airflow does when it clears a task that has finished."""
@@ -119,16 +125,20 @@ class Row:
             ledger = Ledger(records={n: Record(cause=Cause.UNKNOWN) for n in range(1, number)})
         return ledger.at(number, self.ti.max_tries, self.marker.budget)
 
-    def _judge(self, ledger: Ledger, number: int, cause: Cause | None) -> tuple[Ledger, Verdict]:
+    def _judge(self, ledger: Ledger, number: int, cause: Cause | None, said: str | None) -> tuple[Ledger, Verdict]:
+        """Write down how an attempt ended that nobody reported: as ``cause``, unless something better is known."""
+        found = known(self.session, seam.key_of(self.ti), said, self.marker.capacity)
+        cause = cause if found is None else found.cause
         before = ledger.history(self.marker.budget, self.marker.resolved(self._conf), before=number)
         record = ledger.records.get(number)
         record = record or Record()
         capacity = record.capacity or self.marker.capacity  # its worker may have found its work elsewhere
-        verdict = decide(before, Trace(capacity, cause, started=record.started is not None), "nobody reported its end")
+        trace = Trace(capacity, cause, started=record.started is not None)
+        verdict = decide(before, trace, "nobody reported its end" if found is None else found.reason)
         due = before.next_placement
         why = record.why or (due.why if due.capacity is capacity else None)
-        record = replace(record, capacity=capacity, cause=cause, charge=verdict.charge)
-        record = replace(record, ended=_now(), reason=verdict.reason, why=why)
+        record = replace(record, capacity=capacity, cause=cause, charge=verdict.charge, why=why)
+        record = replace(record, ended=_now(), reason=verdict.reason, rule=None if found is None else found.rule)
         for attempt in uncounted(ledger, verdict.history)[-1:]:
             if attempt.number == number:
                 counting.after_commit(self.session, partial(self._metrics.interrupted, attempt, record))

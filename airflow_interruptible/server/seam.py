@@ -22,6 +22,12 @@ if TYPE_CHECKING:
 STUCK_IN_QUEUED = "stuck in queued reschedule"
 """``TASK_STUCK_IN_QUEUED_RESCHEDULE_EVENT`` of Airflow's scheduler_job_runner, which is too heavy to import for it."""
 
+STATE_MISMATCH = "state mismatch"
+"""The event of the Log row in which ``process_executor_events`` of the same module writes what an executor said."""
+
+_SCHEDULER = "SchedulerJob"
+"""``SchedulerJobRunner.job_type``."""
+
 Key = tuple[str, str, str, int]
 """A task instance: Dag id, task id, run id, map index."""
 
@@ -33,9 +39,9 @@ UNFINISHED_RUN = frozenset({"queued", "running"})
 _ENDING_COLUMNS = {"start_date", "end_date", "retry_delay_override", "retry_reason"}
 _TRY_COLUMNS = _ENDING_COLUMNS | {
     *("dag_id", "task_id", "run_id", "map_index", "try_number", "max_tries"),
-    *("queue", "executor", "executor_config", "state"),
+    *("queue", "executor", "executor_config", "state", "queued_by_job_id", "next_method"),
 }
-_LOG_COLUMNS = {"event", "dag_id", "task_id", "run_id", "map_index"}
+_LOG_COLUMNS = {"event", "extra", "dag_id", "task_id", "run_id", "map_index"}
 _STORE_COLUMNS = {"id", "dag_id", "run_id", "task_id", "map_index", "key", "value", "updated_at"}
 _RUN_COLUMNS = {"dag_id", "run_id", "conf", "state"}
 
@@ -98,6 +104,19 @@ def state_change(row: Any) -> tuple[str | None, str | None]:
 def text_of(state: Any) -> str | None:
     """Return a state as text, which Airflow holds as an enumeration's member or as a string."""
     return None if state is None else str(getattr(state, "value", state))
+
+
+def record_try(session: Session, row: Any) -> None:
+    """Keep a try that ends in the queue, as Airflow keeps one that ran: the UI shows it, with its own executor_config.
+
+    It also gives the row a new id, so that a pod of that try, should it come after all, cannot pass for the next one.
+    """
+    row.prepare_db_for_next_try(session)
+
+
+def scheduler_of(session: Session) -> int | None:
+    """Return the id of the scheduler's job if this flush is its heartbeat, which only a scheduler's process writes."""
+    return next((row.id for row in session.dirty if getattr(row, "job_type", None) == _SCHEDULER), None)
 
 
 def find(session: Session, key: Key) -> Any:

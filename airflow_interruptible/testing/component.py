@@ -32,15 +32,18 @@ _SIGKILL_SECONDS = 5.0
 class Component:
     """A named Airflow command that can be started again and again.
 
-    :param name: the ``airflow`` sub-command, such as ``scheduler``.
+    :param name: what the stack calls it.
     :param env: its whole environment.
     :param home: its working directory; its log is ``<home>/<name>.log``, appended to at each start.
+    :param command: the ``airflow`` sub-command, such as ``scheduler``. None is its name.
     """
 
-    def __init__(self, name: str, *, env: Mapping[str, str], home: Path) -> None:
+    def __init__(self, name: str, *, env: Mapping[str, str], home: Path, command: str | None = None) -> None:
         self.name = name
+        self.command = command or name
         self.log = home / f"{name}.log"
         self.started_at = 0.0
+        self._told = 0
         self._env = env
         self._home = home
         self._process: subprocess.Popen[bytes] | None = None
@@ -69,9 +72,10 @@ class Component:
         if self.alive:
             raise LabError(f"{self.name} runs already (pid {self.pid}). Stop it first, or use restart().")
         self.started_at = time.time()
+        self._told = self.log.stat().st_size if self.log.exists() else 0
         with self.log.open("ab") as log:
             self._process = subprocess.Popen(
-                [sys.executable, "-m", "airflow", self.name],
+                [sys.executable, "-m", "airflow", self.command],
                 env=dict(self._env),
                 cwd=self._home,
                 stdin=subprocess.DEVNULL,
@@ -109,6 +113,12 @@ class Component:
         # The system gives a session's id to a stranger only once the session is empty.
         ours = {leader for leader in self._sessions if leader == living or not psutil.pid_exists(leader)}
         return [process for process in own_processes() if session_of(process) in ours]
+
+    def has_said(self, text: str) -> bool:
+        """Whether its log holds ``text`` since its last start."""
+        with self.log.open("rb") as log:
+            log.seek(self._told)
+            return text.encode() in log.read()
 
     def tail(self) -> str:
         """The last lines of its log."""

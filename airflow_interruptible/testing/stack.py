@@ -62,6 +62,8 @@ class AirflowStack:
     :param executor: ``[core] executor``, as in airflow.cfg.
     :param sql_alchemy_conn: the database, for example of PostgreSQL. None is SQLite in ``home``.
     :param triggerer: whether to run one; deferrable operators need it.
+    :param schedulers: how many; the others are the components ``scheduler-2`` and so on. Several need a database that
+        locks rows, so not SQLite.
     :param config: overrides of airflow.cfg, as ``{"scheduler": {"task_instance_heartbeat_timeout": 20}}``.
     :param env: further environment variables for its processes.
     :param base_path: the path below which it is served, such as ``/airflow``, as behind many a proxy.
@@ -78,6 +80,7 @@ class AirflowStack:
         executor: str = "LocalExecutor",
         sql_alchemy_conn: str | None = None,
         triggerer: bool = False,
+        schedulers: int = 1,
         config: Mapping[str, Mapping[str, Any]] | None = None,
         env: Mapping[str, str] | None = None,
         base_path: str = "",
@@ -87,7 +90,7 @@ class AirflowStack:
         self._disposable = home is None and not keep_home
         self.home = Path(home or tempfile.mkdtemp(prefix="airflow-lab-")).resolve()
         self.home.mkdir(parents=True, exist_ok=True)
-        api_port, worker_log_port, triggerer_log_port = _free_ports(3)
+        api_port, worker_log_port, triggerer_log_port, *self._more_log_ports = _free_ports(2 + schedulers)
         self.settings = StackSettings(
             home=self.home,
             dags_folder=Path(dags_folder).resolve(),
@@ -102,7 +105,12 @@ class AirflowStack:
         )
         self.env = stack_environment(self.settings, os.environ)
         names = [API_SERVER, "scheduler", "dag-processor", *(["triggerer"] if triggerer else [])]
-        self.components = {name: Component(name, env=self._env_of(name), home=self.home) for name in names}
+        commands = {name: name for name in names}
+        commands.update({f"scheduler-{number}": "scheduler" for number in range(2, schedulers + 1)})
+        self.components = {
+            name: Component(name, env=self._env_of(name), home=self.home, command=command)
+            for name, command in commands.items()
+        }
         self._timeout = timeout
         self._owner = os.getpid()
 
@@ -213,7 +221,12 @@ class AirflowStack:
             self.down()
 
     def _env_of(self, name: str) -> dict[str, str]:
-        return api_server_environment(self.settings, self.env) if name == API_SERVER else self.env
+        if name == API_SERVER:
+            return api_server_environment(self.settings, self.env)
+        if name.startswith("scheduler-"):  # each serves the logs of its tasks on a port of its own
+            port = self._more_log_ports[int(name.rpartition("-")[2]) - 2]
+            return {**self.env, "AIRFLOW__LOGGING__WORKER_LOG_SERVER_PORT": str(port)}
+        return self.env
 
     def _component(self, name: str) -> Component:
         if name not in self.components:
@@ -250,6 +263,8 @@ class AirflowStack:
     def _is_up(self, name: str, health: dict[str, Any]) -> bool:
         if name == API_SERVER:
             return bool(health)
+        if name not in _HEARTBEAT:  # the health check tells of one scheduler only
+            return self.components[name].has_said("Starting the scheduler")
         part, key = _HEARTBEAT[name]
         beat = (health.get(part) or {}).get(key)
         return beat is not None and datetime.fromisoformat(beat).timestamp() > self.components[name].started_at

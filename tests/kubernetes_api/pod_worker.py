@@ -23,7 +23,7 @@ from kubernetes_api.container_log import ContainerLog
 from kubernetes_api.environment import ConfigError, command_line, environment
 from kubernetes_api.errors import ApiError
 from kubernetes_api.events import Message
-from kubernetes_api.objects import Object, pod_key
+from kubernetes_api.objects import Object, is_terminal, pod_key
 from kubernetes_api.processes import ContainerProcess
 
 if TYPE_CHECKING:
@@ -229,15 +229,28 @@ class PodWorker:
 
         def change(pod: Object) -> None:
             pod_status.give_up(pod)
-            if ruling is not None:
-                pod_status.fail(pod, ruling.reason, ruling.message)
-            if ruling is not None and ruling.disruption:
-                pod_status.mark_disrupted(pod, "TerminationByKubelet", ruling.disruption)
+            self._rule(pod)
 
         self._write(change)
 
+    def _rule(self, pod: Object) -> None:
+        """Say why the kubelet ended the pod, together with the phase: nobody ever sees one without the other.
+
+        ``mergePodStatus`` in https://github.com/kubernetes/kubernetes/blob/master/pkg/kubelet/status/status_manager.go
+        """
+        ruling = self._ruling
+        if ruling is not None:
+            pod_status.fail(pod, ruling.reason, ruling.message)
+        if ruling is not None and ruling.disruption:
+            pod_status.mark_disrupted(pod, "TerminationByKubelet", ruling.disruption)
+
     def _report(self, container: str, state: Object, container_id: str = "") -> None:
-        self._write(lambda pod: pod_status.set_container(pod, container, state, container_id))
+        def change(pod: Object) -> None:
+            pod_status.set_container(pod, container, state, container_id)
+            if is_terminal(pod):
+                self._rule(pod)
+
+        self._write(change)
 
     def _write(self, change: Callable[[Object], None]) -> None:
         """Report to the API server, unless the machine is off or the pod is gone (deleted by force)."""

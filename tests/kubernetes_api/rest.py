@@ -127,6 +127,11 @@ class Rest:
         if uid and uid != current["metadata"]["uid"]:
             why = f"Precondition failed: UID in precondition: {uid}, UID in object meta: {current['metadata']['uid']}"
             raise conflict(request.resource.name, request.name, why)
+        version = dig(options, "preconditions", "resourceVersion")
+        if version and version != current["metadata"]["resourceVersion"]:
+            there = current["metadata"]["resourceVersion"]
+            why = f"Precondition failed: ResourceVersion in precondition: {version}, ResourceVersion in object meta: {there}"
+            raise conflict(request.resource.name, request.name, why)
         if request.dry_run:
             return current
         if request.resource.name == "pods":

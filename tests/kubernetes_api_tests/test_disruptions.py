@@ -7,7 +7,7 @@ import time
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from kubernetes import client
+from kubernetes import client, watch
 from kubernetes.client.rest import ApiException
 from kubernetes_api import KubernetesError
 from kubernetes_api_tests.pods import SPACE, InPhase, conditions
@@ -71,6 +71,20 @@ def test_graceful_node_shutdown_leaves_a_failed_pod(
     assert (ready.status, ready.reason) == ("False", "KubeletNotReady")
     until(lambda: node_is_gone(v1))
     assert victim.last_disruption() == ("TerminationByKubelet", SHUTDOWN)
+
+
+def test_a_watcher_sees_the_end_of_a_pod_and_its_reason_at_once(
+    v1: client.CoreV1Api, cluster: KubernetesCluster, node: str, victim: Victim, in_phase: InPhase
+) -> None:
+    """KubernetesExecutor takes the first word of a failed pod, and the kubelet reports both in one."""
+    start = v1.list_namespaced_pod(SPACE).metadata.resource_version
+    cluster.reclaim(node, how="shutdown", notice=5)
+    in_phase("a", "Failed")
+    seen = watch.Watch().stream(v1.list_namespaced_pod, SPACE, timeout_seconds=1, resource_version=start)
+    failed = [event["object"].status for event in seen if event["object"].status.phase == "Failed"]
+    assert failed
+    assert {status.reason for status in failed} == {"Terminated"}
+    assert all(any(each.type == "DisruptionTarget" for each in status.conditions) for status in failed)
 
 
 def test_a_pod_being_ended_by_its_kubelet_says_nothing_until_it_has_ended(

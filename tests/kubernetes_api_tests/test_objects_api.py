@@ -258,6 +258,16 @@ def test_delete_checks_the_uid(v1: client.CoreV1Api, run_pod: RunPod) -> None:
     assert names(v1.list_namespaced_pod(SPACE)) == []
 
 
+def test_delete_checks_the_version(v1: client.CoreV1Api, run_pod: RunPod) -> None:
+    """So that what was looked at is what is deleted."""
+    seen = run_pod("a").metadata.resource_version
+    v1.patch_namespaced_pod("a", SPACE, {"metadata": {"labels": {"changed": "yes"}}})
+    wanted = client.V1DeleteOptions(preconditions=client.V1Preconditions(resource_version=seen))
+    with pytest.raises(ApiException) as error:
+        v1.delete_namespaced_pod("a", SPACE, body=wanted)
+    assert error.value.status == 409
+
+
 def test_delete_a_collection(v1: client.CoreV1Api, run_pod: RunPod) -> None:
     for name in "abc":
         run_pod(name)

@@ -148,10 +148,13 @@ class Deployment:
             ti_update_state(self._ti(session, map_index).id, payload, session, DBDagBag())
         return self
 
-    def died(self, map_index: int = -1) -> Deployment:
-        """D2: the scheduler learns that the process is gone."""
+    def died(self, map_index: int = -1, said: str | None = None) -> Deployment:
+        """D2: the scheduler learns that the process is gone; ``said`` is what the executor says of it."""
         with transaction() as session:
             ti = self._ti(session, map_index)
+            if said is not None:
+                extra = f"Learn more: there Extra info: {said}"
+                session.add(Log(event=seam.STATE_MISMATCH, extra=extra, task_instance=ti.key))
             ti.task = self.serialized.get_task(self.task_id)
             ti.handle_failure("the process is gone", session=session)
         return self

@@ -144,10 +144,16 @@ def test_a_death_after_the_report_is_no_second_one(deploy: Any) -> None:
     assert where(deployment) == ON_SAFE
 
 
-def test_a_death_in_the_queue_has_no_history_row(deploy: Any) -> None:
-    deployment = deploy().trigger().start_run().queue().died()
-    assert deployment.history() == []
+def test_a_death_in_the_queue_is_kept_like_any_other(deploy: Any) -> None:
+    """Airflow alone keeps no row of it, so the try would be missing in the UI."""
+    deployment = deploy().trigger().start_run().queue()
+    queued = deployment.row()
+    deployment.died()
     row = deployment.row()
+    (kept,) = deployment.history()
+    assert (kept.try_number, kept.state, kept.queue) == (1, "failed", queued.queue)
+    assert (kept.task_instance_id, kept.retry_reason) == (queued.id, row.retry_reason)
+    assert row.id != queued.id, "a pod of the lost try cannot pass for the next one"
     assert row.state == "up_for_retry"
     assert (row.retry_delay_override, deployment.ledger().records[1].cause) == (0.0, Cause.INFRASTRUCTURE)
     assert "lost to the infrastructure" in row.retry_reason
@@ -398,3 +404,40 @@ def test_rubbish_in_the_ledger_leads_on_demand_soonest(deploy: Any, warnings_of:
     deployment = deploy(retries=1).trigger().start_run().run().set_ledger("rubbish").died()
     assert where(deployment) == ON_SAFE
     assert len(warnings_of()) == 1
+
+
+# -- what the scheduler itself says
+
+
+def test_a_scheduler_is_told_by_its_heartbeat(database: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As ``run_job`` and ``perform_heartbeat`` write it; the jobs of other components say nothing."""
+    from airflow.jobs.job import Job, perform_heartbeat
+    from airflow.jobs.scheduler_job_runner import SchedulerJobRunner
+
+    from airflow_interruptible.server import events
+
+    beats: list[int] = []
+    monkeypatch.setattr(events.spot_timeout, "beat", beats.append)
+    jobs = {}
+    for kind in (SchedulerJobRunner.job_type, "TriggererJob"):
+        job = Job(job_type=kind, heartrate=0)
+        job.prepare_for_execution()
+        jobs[kind] = job
+        for _ in range(3):
+            perform_heartbeat(job, lambda session: None, only_if_necessary=False)
+    assert set(beats) == {jobs["SchedulerJob"].id}
+
+
+def test_what_the_executor_said_is_the_last_resort(deploy: Any) -> None:
+    deployment = (
+        deploy(interruptible=False, retries=1).trigger().start_run().run(record=Record(ON_DEMAND, started=STARTED))
+    )
+    deployment.died(said="Pod failed because of NodeShutdown")
+    record = deployment.ledger().records[1]
+    assert (record.cause, record.charge, record.rule) == (Cause.INFRASTRUCTURE, Charge.SYSTEM, "k8s/shutdown-bare")
+
+
+def test_words_that_no_rule_understands_change_nothing(deploy: Any) -> None:
+    deployment = deploy().trigger().start_run().run(record=RUNNING).died(said="Pod failed because of None")
+    record = deployment.ledger().records[1]
+    assert (record.cause, record.rule) == (None, None), "the next attempt may find out"

@@ -56,7 +56,7 @@ def history(user_retries: int, system_retries: int, *causes: Cause, interruptibl
             Trace(SPOT, Cause.NO_CAPACITY),
             "",
             (
-                "attempt 1 on spot no spot capacity; forgiven: system retry 1 of 3; "
+                "attempt 1 on spot found no spot capacity; forgiven: system retry 1 of 3; "
                 "next on demand since the last attempt found no spot capacity"
             ),
         ),

@@ -4,23 +4,12 @@ import time
 from datetime import timedelta
 
 from airflow.sdk import dag, task
-from kubernetes.client import models as k8s
 
-BIG = k8s.V1NodeSelectorRequirement(key="size", operator="In", values=["big"])
-OWN_POD = k8s.V1Pod(
-    metadata=k8s.V1ObjectMeta(labels={"team": "data"}),
-    spec=k8s.V1PodSpec(
-        containers=[k8s.V1Container(name="base", env=[k8s.V1EnvVar(name="OWN", value="yes")])],
-        tolerations=[k8s.V1Toleration(key="big", operator="Exists")],
-        affinity=k8s.V1Affinity(
-            node_affinity=k8s.V1NodeAffinity(
-                required_during_scheduling_ignored_during_execution=k8s.V1NodeSelector(
-                    node_selector_terms=[k8s.V1NodeSelectorTerm(match_expressions=[BIG])]
-                )
-            )
-        ),
-    ),
-)
+NO_SUCH_POOL = {
+    "name": "kubernetes",
+    "spot": {"node_selector": {"pool": "empty"}},
+    "on_demand": {"match_expressions": [{"key": "pool", "operator": "DoesNotExist"}]},
+}
 
 
 def on_nodes(dag_id, **arguments):
@@ -33,12 +22,14 @@ def on_nodes(dag_id, **arguments):
             if step == "error":
                 raise ValueError("the author's own mistake")
             if step == "wait":
-                time.sleep(300)
+                time.sleep(600)
 
         work()
 
     return build()
 
 
-on_nodes("on_nodes", retries=2)
-on_nodes("own_pod", retries=1, executor_config={"pod_override": OWN_POD})
+for retries, system_retries in ((0, 3), (1, 3), (2, 3), (2, 0)):
+    on_nodes(f"u{retries}_s{system_retries}", retries=retries, system_retries=system_retries)
+
+on_nodes("no_spot_node", retries=2, compute=NO_SUCH_POOL)

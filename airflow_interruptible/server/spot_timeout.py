@@ -1,0 +1,141 @@
+# SPDX-License-Identifier: Apache-2.0
+"""``spot_timeout``: an attempt of KubernetesExecutor whose pod finds no spot node in that time has found no capacity.
+
+Airflow itself would wait for ``task_queued_timeout`` three times and then fail the task. Here a thread of the
+scheduler's process lists the pods that wait, every few seconds, takes those that waited too long, and ends their
+attempts; so the next ones go on-demand. The scheduler's own loop never waits for it. Each scheduler minds the pods that
+it launched or adopted, by its job's id.
+
+Started by the scheduler's heartbeat where airflow.cfg has both KubernetesExecutor and one of our Kubernetes computes;
+elsewhere it costs nothing. It fails open: what it cannot do, Airflow's time-out does later.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta, timezone
+from typing import TYPE_CHECKING, Any
+
+from airflow_interruptible.compute import ON_KUBERNETES
+from airflow_interruptible.compute.kubernetes import LABEL
+from airflow_interruptible.core.capacity import CapacityType
+from airflow_interruptible.core.cause import Cause
+from airflow_interruptible.remote import kubernetes_waiting as pods
+from airflow_interruptible.server import unplaced
+from airflow_interruptible.server.seam import SeamChangedError
+from airflow_interruptible.settings import get_settings
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from airflow_interruptible.core.classification import Classification
+    from airflow_interruptible.server.seam import Key
+
+log = logging.getLogger(__name__)
+
+_OFTEN, _SELDOM = 1.0, 15.0
+"""Seconds between two looks: a tenth of the time-out, between these."""
+
+_MISSED = 300.0
+"""The longest wait, in seconds, after looks that failed."""
+
+
+def wanted() -> bool:
+    """Whether this deployment has pods that may have to wait for a spot node, as airflow.cfg tells."""
+    from airflow.configuration import conf
+
+    on_kubernetes = "KubernetesExecutor" in str(conf.get("core", "executor", fallback=""))
+    return on_kubernetes and get_settings().compute in ON_KUBERNETES
+
+
+@dataclass
+class Watch:
+    """Looks after the pods of one scheduler.
+
+    :param job_id: the scheduler's job.
+    :param patience: how long a pod may wait.
+    """
+
+    job_id: int
+    patience: timedelta
+    _api: Any = None
+    _taken: dict[tuple[Key, int], Classification] = field(default_factory=dict)
+    """Attempts whose pod is gone and whose end is yet to be recorded."""
+
+    def look(self) -> None:
+        """Take every pod that has waited too long, and end the attempts of those that were taken.
+
+        :raises Exception: whatever the Kubernetes client or the database raises; the next look goes on from there.
+        """
+        self._api = self._api or pods.client()
+        for pod in list(pods.waiting(self._api, self.job_id, {LABEL: CapacityType.SPOT.value})):
+            self._judge(pod)
+        for (key, number), why in list(self._taken.items()):
+            if unplaced.end(key, number, self.job_id, why):
+                log.info("Try %d of %s found no spot node, so the next one goes on-demand: %s", number, key, why.reason)
+                del self._taken[key, number]
+
+    def _judge(self, pod: pods.WaitingPod) -> None:
+        if pod.created is None or datetime.now(timezone.utc) - pod.created < self.patience:
+            return
+        why = pods.why(pod)
+        which = _which(pod.annotations)
+        if why.cause is not Cause.NO_CAPACITY or which is None or not unplaced.waits(*which, self.job_id):
+            return
+        said = pods.autoscaler_says(self._api, pod)
+        if pods.take(self._api, pod):
+            waited = f"no spot node within {self.patience.total_seconds():g} s: {why.reason}"
+            self._taken[which] = replace(why, reason=f"{waited}; {said}" if said else waited)
+
+
+def _which(annotations: Mapping[str, str]) -> tuple[Key, int] | None:
+    """Return the task instance and the try that KubernetesExecutor's annotations name."""
+    try:
+        key = (annotations["dag_id"], annotations["task_id"], annotations["run_id"])
+        return (*key, int(annotations.get("map_index", -1))), int(annotations["try_number"])
+    except (KeyError, ValueError):
+        return None
+
+
+class SpotTimeout:
+    """The one watch of this process, and its thread."""
+
+    def __init__(self) -> None:
+        self._thread: threading.Thread | None = None
+
+    def beat(self, job_id: int) -> None:
+        """Start watching for the scheduler with that job, unless that has been done. Costs nothing after that."""
+        if self._thread is not None:
+            return
+        self._thread = threading.Thread(target=_watch, args=(job_id,), name="spot-timeout", daemon=True)
+        if wanted():
+            self._thread.start()
+
+
+def _watch(job_id: int) -> None:
+    patience = get_settings().spot_timeout
+    pause = min(max(patience.total_seconds() / 10, _OFTEN), _SELDOM)
+    try:
+        unplaced.check()
+    except SeamChangedError as error:
+        log.warning("[interruptible] spot_timeout does not work with this version of Airflow: %s. %s", error, _INSTEAD)
+        return
+    log.info("Pods of scheduler job %d that find no spot node within %s are given up for on-demand.", job_id, patience)
+    watch, failures = Watch(job_id, patience), 0
+    while True:
+        time.sleep(min(pause * 2 ** min(failures, 10), _MISSED))
+        try:
+            watch.look()
+            failures = 0
+        except Exception:  # noqa: BLE001 - whatever it is, the next look may work
+            failures += 1
+            tell = log.warning if failures == 1 else log.debug
+            tell("Pods that wait for a spot node could not be looked after. %s", _INSTEAD, exc_info=True)
+
+
+_INSTEAD = "Until that works, they wait for [scheduler] task_queued_timeout."
+
+spot_timeout = SpotTimeout()

@@ -1,0 +1,111 @@
+"""One stack for every module in this folder: the unmodified KubernetesExecutor, two schedulers, PostgreSQL.
+
+Every node takes one pod, so that it can be taken away from under that pod alone. Spot nodes carry the taint that GKE
+recommends, so nothing lands on them that does not tolerate it.
+"""
+
+from __future__ import annotations
+
+import json
+import threading
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from e2e.kubernetes.scenes import SCENES
+from e2e.kubernetes.stage import DEMAND, NAMESPACE, SPOT, Played, Stage, Witness
+from kubernetes_api import KubernetesCluster, Settings
+from postgres import postgres
+
+from airflow_interruptible.testing import SpotLab
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+SPOT_TIMEOUT = 5
+PROBE = {"key": "template", "operator": "Exists"}
+POD_TEMPLATE = {
+    "apiVersion": "v1",
+    "kind": "Pod",
+    "metadata": {"name": "replaced", "namespace": NAMESPACE, "labels": {"template": "ours"}},
+    "spec": {
+        "restartPolicy": "Never",
+        "tolerations": [PROBE],
+        "containers": [
+            {
+                "name": "base",
+                "image": "airflow:test",
+                "env": [
+                    {"name": "KUBERNETES_SERVICE_HOST", "value": "set in every pod"},
+                    {"name": "NODE_NAME", "valueFrom": {"fieldRef": {"fieldPath": "spec.nodeName"}}},
+                ],
+            }
+        ],
+    },
+}
+
+
+def config(cluster: KubernetesCluster) -> dict[str, dict[str, Any]]:
+    template = cluster.home / "pod_template.json"
+    template.write_text(json.dumps(POD_TEMPLATE))
+    executor = {
+        "namespace": NAMESPACE,
+        "pod_template_file": template,
+        "worker_container_repository": "airflow",
+        "worker_container_tag": "test",
+        "in_cluster": False,
+        "config_file": cluster.kubeconfig,
+        "worker_pods_creation_batch_size": 16,
+    }
+    scheduler = {
+        "task_instance_heartbeat_timeout": 60,  # no death here has to be found by it, and the machine is busy
+        "scheduler_health_check_threshold": 8,
+        "orphaned_tasks_check_interval": 4,
+    }
+    return {
+        "core": {"parallelism": 16},
+        "kubernetes_executor": executor,
+        "scheduler": scheduler,
+        "interruptible": {"compute": "gke", "system_retry_delay": 0.5, "spot_timeout": SPOT_TIMEOUT},
+    }
+
+
+@pytest.fixture(scope="session")
+def cluster() -> Iterator[KubernetesCluster]:
+    with KubernetesCluster(Settings(namespaces=[NAMESPACE], autoscaler="cluster-autoscaler")) as cluster:
+        yield cluster
+
+
+@pytest.fixture(scope="session")
+def stage(cluster: KubernetesCluster) -> Iterator[Stage]:
+    connection = {"conn_type": "kubernetes", "extra": {"kube_config_path": str(cluster.kubeconfig)}}
+    witness = Witness(cluster)
+    watching = threading.Thread(target=witness.watch)
+    with (
+        postgres() as database,
+        SpotLab(
+            Path(__file__).parent / "dags",
+            executor="KubernetesExecutor",
+            sql_alchemy_conn=database,
+            schedulers=2,
+            config=config(cluster),
+            env={"AIRFLOW_CONN_KUBERNETES_DEFAULT": json.dumps(connection)},
+        ) as lab,
+    ):
+        cluster.set_image_env(lab.stack.env)
+        stage = Stage(lab, cluster, witness)
+        for capacity, count in ((SPOT, 12), (DEMAND, 10)):
+            for _ in range(count):
+                stage.add_node(capacity)
+        watching.start()
+        try:
+            yield stage
+        finally:
+            witness.end()
+            watching.join()
+
+
+@pytest.fixture(scope="session")
+def played(stage: Stage) -> dict[str, Played]:
+    """All scenes, over."""
+    return stage.play_all(SCENES)

@@ -1,0 +1,83 @@
+"""No spot node can be had, with two schedulers: on-demand within ``spot_timeout``, and no slot of an executor is lost.
+
+The last module of this folder by its name: it ends a scheduler.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+from typing import TYPE_CHECKING
+
+import pytest
+from e2e.contract.play import TASK, rest_capacities
+from e2e.kubernetes.conftest import SPOT_TIMEOUT
+from e2e.kubernetes.stage import DEMAND, LONG, NAMESPACE, SPOT
+
+from airflow_interruptible.testing.polling import wait_until
+
+if TYPE_CHECKING:
+    from typing import Any
+
+    from e2e.kubernetes.stage import Played, Stage
+
+pytestmark = pytest.mark.e2e
+
+AIRFLOW_ALONE = 600
+"""``[scheduler] task_queued_timeout``, three times of which Airflow waits before it fails the task."""
+
+
+def test_the_next_attempt_goes_on_demand_within_the_time_out(stage: Stage, played: dict[str, Played]) -> None:
+    """Airflow's own pages show both tries. A busy machine may take its time, but nothing like Airflow's time-out."""
+    run = played["no spot node"].run
+    lost, done = stage.lab.client.tries(run, TASK)
+    assert lost.queued_at is not None
+    assert done.queued_at is not None
+    assert SPOT_TIMEOUT <= (done.queued_at - lost.queued_at).total_seconds() < SPOT_TIMEOUT + 20 < AIRFLOW_ALONE
+    assert (lost.state, done.state) == ("failed", "success")
+
+
+def test_the_reason_tells_what_the_autoscaler_said(played: dict[str, Played]) -> None:
+    reason = played["no spot node"].attempts[0]["reason"]
+    assert "no spot node within 5 s" in reason
+    assert "NotTriggerScaleUp: pod didn't trigger scale-up" in reason
+
+
+def test_the_pod_that_waited_is_gone(stage: Stage, played: dict[str, Played]) -> None:
+    (waited,) = played["no spot node"].pods[1]
+    assert waited.node is None
+    assert waited.pod["metadata"]["name"] not in {pod["metadata"]["name"] for pod in stage.cluster.pods(NAMESPACE)}
+
+
+def test_no_executor_keeps_a_slot(stage: Stage, played: dict[str, Played]) -> None:
+    """SIGUSR2 makes a scheduler write down what its executors hold."""
+    for name in ("scheduler", "scheduler-2"):
+        component = stage.lab.stack.components[name]
+        assert component.pid is not None
+        os.kill(component.pid, signal.SIGUSR2)
+        wait_until(lambda c=component: c.has_said("executor.running ("), bool, what=f"{name} to tell", timeout=60)  # type: ignore[misc]
+        assert component.has_said("executor.running (0)"), name
+
+
+def test_a_scheduler_minds_the_pods_of_one_that_died(stage: Stage, played: dict[str, Played]) -> None:
+    """The one that launched the first pod is killed while it waits; the other adopts it, and gives it up."""
+    runs = [stage.trigger("no_spot_node") for _ in range(4)]
+    (first, *_) = wait_until(lambda: stage.pods(runs[0], 1), bool, what="a pod that waits", timeout=LONG)
+    stage.lab.stack.kill(owner(stage, first))
+    for run in runs:
+        assert stage.lab.client.wait_for_run(run, timeout=LONG).state == "success"
+        assert rest_capacities(stage.lab, run) == [SPOT, DEMAND]
+    for attempts in stage.attempts({run.run_id: run for run in runs}).values():
+        assert [attempt["charge"] for attempt in attempts] == ["system", "none"]
+        assert attempts[0]["cause"] in ("no_capacity", "infrastructure"), "its pod may not have been launched yet"
+
+
+def owner(stage: Stage, pod: dict[str, Any]) -> str:
+    """The scheduler that launched a pod."""
+    words = f"Pods of scheduler job {pod['metadata']['labels']['airflow-worker']} "
+    (name,) = (
+        name
+        for name, component in stage.lab.stack.components.items()
+        if name.startswith("scheduler") and component.has_said(words)
+    )
+    return name

@@ -1,0 +1,226 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Which pods are given up, when, and what happens when that does not work."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta, timezone
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from airflow_interruptible.core.cause import Cause
+from airflow_interruptible.core.classification import Classification
+from airflow_interruptible.remote.kubernetes_waiting import WaitingPod
+from airflow_interruptible.server import spot_timeout, unplaced
+from airflow_interruptible.server.seam import SeamChangedError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+PATIENCE = timedelta(minutes=5)
+KEY = ("d", "t", "r", -1)
+NO_CAPACITY = Classification(Cause.NO_CAPACITY, "k8s/unschedulable-on-spot", "0/3 nodes are available")
+
+
+def pod(age: timedelta = PATIENCE, **annotations: str) -> WaitingPod:
+    notes = {"dag_id": "d", "task_id": "t", "run_id": "r", "try_number": "1", **annotations}
+    return WaitingPod("p", "ns", "u", "1", datetime.now(timezone.utc) - age, notes, {})
+
+
+@dataclass
+class World:
+    """The cluster and the database."""
+
+    waiting: list[WaitingPod] = field(default_factory=list)
+    why: Classification = NO_CAPACITY
+    taken: list[WaitingPod] = field(default_factory=list)
+    ended: list[tuple[Any, ...]] = field(default_factory=list)
+    takes: bool = True
+    waits: bool = True
+    ends: bool = True
+
+
+@pytest.fixture
+def world(monkeypatch: pytest.MonkeyPatch) -> World:
+    world = World()
+
+    def take(_api: Any, one: WaitingPod) -> bool:
+        world.taken.append(one)
+        return world.takes
+
+    def end(*arguments: Any) -> bool:
+        world.ended.append(arguments)
+        return world.ends
+
+    monkeypatch.setattr(spot_timeout.pods, "client", object)
+    monkeypatch.setattr(spot_timeout.pods, "waiting", lambda *_: iter(world.waiting))
+    monkeypatch.setattr(spot_timeout.pods, "why", lambda _: world.why)
+    monkeypatch.setattr(spot_timeout.pods, "autoscaler_says", lambda *_: "NotTriggerScaleUp: max size reached")
+    monkeypatch.setattr(spot_timeout.pods, "take", take)
+    monkeypatch.setattr(unplaced, "waits", lambda *_: world.waits)
+    monkeypatch.setattr(unplaced, "end", end)
+    return world
+
+
+@pytest.fixture
+def watch() -> spot_timeout.Watch:
+    return spot_timeout.Watch(7, PATIENCE)
+
+
+def test_a_pod_that_waited_too_long_is_given_up(world: World, watch: spot_timeout.Watch) -> None:
+    world.waiting = [pod()]
+    watch.look()
+    ((key, number, job_id, why),) = world.ended
+    assert (key, number, job_id) == (KEY, 1, 7)
+    assert (why.cause, why.rule) == (Cause.NO_CAPACITY, NO_CAPACITY.rule)
+    assert why.reason == ("no spot node within 300 s: 0/3 nodes are available; NotTriggerScaleUp: max size reached")
+    world.waiting = []
+    watch.look()
+    assert len(world.ended) == 1, "once"
+
+
+def test_a_mapped_one_is_told_by_its_index(world: World, watch: spot_timeout.Watch) -> None:
+    world.waiting = [pod(map_index="3", try_number="2")]
+    watch.look()
+    assert world.ended[0][:2] == (("d", "t", "r", 3), 2)
+
+
+def test_one_that_has_not_is_left(world: World, watch: spot_timeout.Watch) -> None:
+    world.waiting = [pod(PATIENCE - timedelta(seconds=5))]
+    watch.look()
+    assert (world.taken, world.ended) == ([], [])
+
+
+@pytest.mark.parametrize("cause", [Cause.UNKNOWN, Cause.APPLICATION, Cause.INFRASTRUCTURE])
+def test_one_that_waits_for_something_else_is_left(world: World, watch: spot_timeout.Watch, cause: Cause) -> None:
+    world.waiting, world.why = [pod()], Classification(cause, None, "")
+    watch.look()
+    assert (world.taken, world.ended) == ([], [])
+
+
+def test_one_whose_attempt_does_not_wait_is_left(world: World, watch: spot_timeout.Watch) -> None:
+    world.waiting, world.waits = [pod()], False
+    watch.look()
+    assert (world.taken, world.ended) == ([], [])
+
+
+def test_one_without_the_executor_s_annotations_is_left(world: World, watch: spot_timeout.Watch) -> None:
+    world.waiting = [pod(try_number="many"), WaitingPod("p", "ns", "u", "1", None, {}, {})]
+    watch.look()
+    assert (world.taken, world.ended) == ([], [])
+
+
+def test_one_that_has_changed_meanwhile_is_looked_at_anew(world: World, watch: spot_timeout.Watch) -> None:
+    world.waiting, world.takes = [pod()], False
+    watch.look()
+    assert (len(world.taken), world.ended) == (1, [])
+
+
+def test_an_end_that_could_not_be_recorded_is_tried_again(world: World, watch: spot_timeout.Watch) -> None:
+    world.waiting, world.ends = [pod()], False
+    watch.look()
+    world.waiting, world.ends = [], True
+    watch.look()
+    watch.look()
+    assert [ended[0] for ended in world.ended] == [KEY, KEY]
+
+
+# -- whether and when it runs
+
+
+@pytest.mark.parametrize(
+    ("executor", "compute", "expected"),
+    [
+        ("KubernetesExecutor", "gke", True),
+        ("LocalExecutor,k8s:some.where.KubernetesExecutor", "eks", True),
+        ("airflow_interruptible.executors.kubernetes.InterruptibleKubernetesExecutor", "aks", True),
+        ("KubernetesExecutor", "none", False),
+        ("LocalExecutor", "karpenter", False),
+    ],
+)
+def test_it_is_wanted_only_where_pods_wait(
+    executor: str, compute: str, expected: bool, configure: Callable[..., None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AIRFLOW__CORE__EXECUTOR", executor)
+    configure(compute=compute)
+    assert spot_timeout.wanted() is expected
+
+
+@pytest.fixture
+def started(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    jobs: list[int] = []
+    monkeypatch.setattr(spot_timeout, "_watch", jobs.append)
+    return jobs
+
+
+def test_the_first_heartbeat_starts_it(started: list[int], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(spot_timeout, "wanted", lambda: True)
+    one = spot_timeout.SpotTimeout()
+    for _ in range(3):
+        one.beat(7)
+    thread = one._thread
+    assert thread is not None
+    thread.join(5)
+    assert (started, thread.daemon) == ([7], True)
+
+
+def test_where_it_is_not_wanted_a_heartbeat_costs_nothing(started: list[int], monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[int] = []
+    monkeypatch.setattr(spot_timeout, "wanted", lambda: bool(asked.append(1)))
+    one = spot_timeout.SpotTimeout()
+    for _ in range(3):
+        one.beat(7)
+    assert (started, asked) == ([], [1])
+
+
+class Over(BaseException):
+    """Ends the thread's loop."""
+
+
+def play(monkeypatch: pytest.MonkeyPatch, looks: list[Exception | None]) -> list[float]:
+    """Let the thread run through ``looks``, and return how long it slept before each."""
+    pauses: list[float] = []
+    waiting = iter(looks)
+
+    def look(_self: Any) -> None:
+        found = next(waiting, Over())
+        if found is not None:
+            raise found
+
+    monkeypatch.setattr(spot_timeout.time, "sleep", pauses.append)
+    monkeypatch.setattr(spot_timeout.Watch, "look", look)
+    with pytest.raises(Over):
+        spot_timeout._watch(7)
+    return pauses
+
+
+def test_it_looks_a_tenth_of_the_time_out_apart(
+    configure: Callable[..., None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for timeout, pause in ((0, 1.0), (5, 1.0), (100, 10.0), (300, 15.0), (86400, 15.0)):
+        configure(spot_timeout=str(timeout))
+        assert play(monkeypatch, [None]) == [pause, pause]
+
+
+def test_what_does_not_work_is_told_once_and_tried_ever_more_rarely(
+    configure: Callable[..., None], monkeypatch: pytest.MonkeyPatch, warnings_of: Callable[[], list[str]]
+) -> None:
+    configure(spot_timeout="100")
+    pauses = play(monkeypatch, [OSError("refused")] * 7 + [None, None])
+    assert pauses == [10, 20, 40, 80, 160, 300, 300, 300, 10, 10]
+    (warning,) = warnings_of()
+    assert "task_queued_timeout" in warning
+
+
+def test_an_airflow_that_we_do_not_know_is_told_once(
+    monkeypatch: pytest.MonkeyPatch, warnings_of: Callable[[], list[str]]
+) -> None:
+    def changed() -> None:
+        raise SeamChangedError("it takes something else")
+
+    monkeypatch.setattr(unplaced, "check", changed)
+    spot_timeout._watch(7)
+    (warning,) = warnings_of()
+    assert "it takes something else" in warning
+    assert "task_queued_timeout" in warning
