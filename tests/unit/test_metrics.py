@@ -3,8 +3,10 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -22,6 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 SPOT, ON_DEMAND = CapacityType.SPOT, CapacityType.ON_DEMAND
+ROOT = Path(__file__).parents[2]
 BUDGET = Budget(2, 3)
 NOON, LATER = "2026-01-01T12:00:00.000+00:00", "2026-01-01T12:00:30.000+00:00"
 
@@ -201,3 +204,12 @@ def test_however_the_writers_take_turns_each_interruption_is_counted_once(
         for a in after.attempts:
             ledger = ledger.with_record(a.number, Record(a.capacity, a.cause, a.charge, started=NOON))
     assert counted == [n for n, cause in enumerate(causes, 1) if cause.charge is Charge.SYSTEM]
+
+
+def test_the_documentation_names_every_metric_and_no_other() -> None:
+    from airflow_interruptible import metrics as module
+
+    documented = set(
+        re.findall(r"^\| `(interruptible\.\w+)`", (ROOT / "docs" / "metrics.md").read_text(), re.MULTILINE)
+    )
+    assert documented == {value for value in vars(module).values() if str(value).startswith("interruptible.")}
