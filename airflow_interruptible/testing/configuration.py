@@ -48,6 +48,7 @@ class StackSettings:
     :param sql_alchemy_conn: the database; None is a SQLite file in ``home``.
     :param config: overrides, ``{section: {key: value}}``.
     :param env: further variables for the processes.
+    :param base_path: the path below which everything is served, such as ``/airflow``, as behind many a proxy.
     :param mark: the value of :data:`STACK_MARK`.
     """
 
@@ -60,12 +61,13 @@ class StackSettings:
     sql_alchemy_conn: str | None = None
     config: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     env: Mapping[str, str] = field(default_factory=dict)
+    base_path: str = ""
     mark: str = field(default_factory=lambda: secrets.token_hex(8))
 
     @property
     def base_url(self) -> str:
         """Where the UI and the REST API answer."""
-        return f"http://{_LOOPBACK}:{self.api_port}"
+        return f"http://{_LOOPBACK}:{self.api_port}{self.base_path}"
 
 
 def stack_environment(settings: StackSettings, caller: Mapping[str, str]) -> dict[str, str]:

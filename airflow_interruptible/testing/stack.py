@@ -64,6 +64,7 @@ class AirflowStack:
     :param triggerer: whether to run one; deferrable operators need it.
     :param config: overrides of airflow.cfg, as ``{"scheduler": {"task_instance_heartbeat_timeout": 20}}``.
     :param env: further environment variables for its processes.
+    :param base_path: the path below which it is served, such as ``/airflow``, as behind many a proxy.
     :param timeout: seconds there are to come up. Needs 25 on two idle cores, 90 on busy ones; a dead component ends the
         wait at once.
     :param keep_home: leave the temporary home, with all the logs, in place.
@@ -79,6 +80,7 @@ class AirflowStack:
         triggerer: bool = False,
         config: Mapping[str, Mapping[str, Any]] | None = None,
         env: Mapping[str, str] | None = None,
+        base_path: str = "",
         timeout: float = 240.0,
         keep_home: bool = False,
     ) -> None:
@@ -96,6 +98,7 @@ class AirflowStack:
             sql_alchemy_conn=sql_alchemy_conn,
             config=config or {},
             env=env or {},
+            base_path=base_path,
         )
         self.env = stack_environment(self.settings, os.environ)
         names = [API_SERVER, "scheduler", "dag-processor", *(["triggerer"] if triggerer else [])]

@@ -1,0 +1,58 @@
+"""Tasks whose history the tests write, one that is really taken away, and one that nobody annotated."""
+
+import time
+
+from airflow.sdk import dag, task
+
+MINUTES = 3
+
+
+@dag(schedule=None, default_args={"interruptible": True, "retries": 4, "system_retries": 7})
+def spot_stories():
+    @task.interruptible
+    def one(): ...
+
+    @task.interruptible
+    def twelve(): ...
+
+    @task.interruptible(retries=120, system_retries=120)
+    def two_hundred(): ...
+
+    @task.interruptible
+    def hostile(): ...
+
+    @task.interruptible
+    def shards(number): ...
+
+    shards.expand(number=[0, 1, 2])
+    for each in (one, twelve, two_hundred, hostile):
+        each()
+
+
+@dag(schedule=None, default_args={"interruptible": True, "retries": 2, "system_retries": 3})
+def spot_live():
+    @task.interruptible
+    def reclaimed(ti=None):
+        print("at work")
+        if ti.try_number == 1:
+            time.sleep(60 * MINUTES)
+        else:
+            time.sleep(3)
+
+    @task.interruptible
+    def waiting(): ...
+
+    reclaimed() >> waiting()
+
+
+@dag(schedule=None)
+def plain_tasks():
+    @task
+    def plain(): ...
+
+    plain()
+
+
+spot_stories()
+spot_live()
+plain_tasks()

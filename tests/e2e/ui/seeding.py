@@ -1,0 +1,186 @@
+"""Write histories into the metadata database of a stack: ``python seeding.py RUN_ID``, in the stack's environment.
+
+A real history of 200 attempts takes hours. What is written is what Airflow and the worker write: a row for each try,
+and the ledger, with capacities and charges that the rules themselves give.
+"""
+
+from __future__ import annotations
+
+import copy
+import os
+import subprocess
+import sys
+import uuid
+from dataclasses import dataclass
+from datetime import datetime, timedelta, timezone
+from itertools import cycle, islice
+from pathlib import Path
+from random import Random
+from typing import TYPE_CHECKING, Any
+
+from airflow_interruptible.core.budget import Budget
+from airflow_interruptible.core.capacity import CapacityType
+from airflow_interruptible.core.ending import Ending
+from airflow_interruptible.core.plan import PlannedAttempt, simulate
+from airflow_interruptible.ledger import KEY as LEDGER_KEY
+from airflow_interruptible.ledger import Ledger, Record
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from airflow_interruptible.testing import SpotLab
+
+DAG = "spot_stories"
+SCRIPT = "<script>document.title = 'owned'</script><img src=x onerror=\"document.title='owned'\">"
+ENDINGS = {
+    "I": Ending.INTERRUPTION,
+    "F": Ending.INFRASTRUCTURE,
+    "N": Ending.NO_CAPACITY,
+    "A": Ending.APPLICATION,
+    "C": Ending.CLEARED,
+    "o": Ending.SUCCESS,
+}
+TOLD = {
+    Ending.INTERRUPTION: ("ec2/imds-notice", "EC2 announced a Spot interruption of this instance: terminate"),
+    Ending.INFRASTRUCTURE: ("k8s/shutdown-on-spot", "Pod was terminated in response to imminent node shutdown."),
+    Ending.NO_CAPACITY: ("ec2/error-no-capacity", "There is no Spot capacity available that matches your request."),
+    Ending.APPLICATION: (None, "ValueError: time data '2026-13-01' does not match format '%Y-%m-%d'"),
+    Ending.CLEARED: ("airflow/ended-by-person", "A person cleared the task."),
+}
+WHY = {CapacityType.SPOT: "the task is interruptible", CapacityType.ON_DEMAND: "nothing is left to forgive"}
+
+
+@dataclass(frozen=True)
+class Story:
+    """How the attempts of one task instance ended, a letter each, see ``ENDINGS``."""
+
+    task_id: str
+    endings: str
+    budget: Budget
+    map_index: int = -1
+    minutes: float = 24
+    reason: str | None = None
+
+
+STORIES = (
+    Story("one", "o", Budget(4, 7)),
+    Story("twelve", "IIAIFINAIFAo", Budget(4, 7)),
+    Story("two_hundred", "".join(islice(cycle("IIFAINA"), 199)) + "o", Budget(120, 120), minutes=44),
+    Story("shards", "Io", Budget(4, 7), map_index=0, minutes=35),
+    Story("shards", "IIAo", Budget(4, 7), map_index=1, minutes=35),
+    Story("shards", "o", Budget(4, 7), map_index=2, minutes=35),
+    Story("hostile", "Ao", Budget(4, 7), reason=SCRIPT),
+)
+
+
+def seed(lab: SpotLab, run_id: str) -> None:
+    """Write the histories into the database of a running lab."""
+    environment = {
+        **lab.stack.env,
+        "AIRFLOW__INTERRUPTIBLE__SESSION_EVENTS": "False",  # these rows are history, nothing follows from them
+        "PYTHONPATH": os.pathsep.join([lab.stack.env.get("PYTHONPATH", ""), str(Path(__file__).parents[2])]),
+    }
+    subprocess.run([sys.executable, __file__, run_id], env=environment, check=True, timeout=120)
+
+
+def write(session: Any, run_id: str, story: Story) -> None:
+    """Write one history: Airflow's rows, and the ledger."""
+    from airflow_interruptible.server import seam
+
+    ti = seam.find(session, (DAG, story.task_id, run_id, story.map_index))
+    attempts = simulate(story.budget, True, [ENDINGS[letter] for letter in story.endings]).attempts
+    assert len(attempts) == len(story.endings), f"{story.task_id} would have ended before"
+    records = list(_records(story, attempts))
+    for (attempt, record), letter in zip(records[:-1], story.endings, strict=False):
+        session.add(_history(ti, attempt, record, ENDINGS[letter]))
+    last_attempt, last = records[-1]
+    ti.try_number, ti.max_tries = last_attempt.attempt, story.budget.total_retries
+    ti.start_date, ti.end_date = _time(last.started), _time(last.ended)
+    ti.executor_config = _on(ti, last_attempt.capacity)
+    ledger = Ledger(story.budget.total_retries, (0,), {attempt.attempt: record for attempt, record in records})
+    seam.write_state(session, ti, LEDGER_KEY, _document(ledger, records))
+
+
+def _records(story: Story, attempts: Sequence[PlannedAttempt]) -> Any:
+    random = Random(f"{story.task_id}{story.map_index}")
+    lengths = [timedelta(minutes=story.minutes * random.uniform(0.3, 1.6)) for _ in attempts]
+    pauses = [timedelta(seconds=random.choice([1, 2, 6, 300])) for _ in attempts]
+    started = datetime.now(timezone.utc) - timedelta(minutes=5) - sum((*lengths, *pauses), timedelta())
+    for attempt, letter, length, pause in zip(attempts, story.endings, lengths, pauses, strict=True):
+        cause = ENDINGS[letter].cause_on(attempt.capacity)
+        rule, reason = TOLD.get(ENDINGS[letter], (None, None))
+        yield (
+            attempt,
+            Record(
+                capacity=attempt.capacity,
+                cause=cause,
+                charge=attempt.charge,
+                started=started.isoformat(),
+                ended=(started + length).isoformat(),
+                reason=(story.reason or reason) if cause else None,
+                rule=rule,
+                where=_where(attempt, random),
+            ),
+        )
+        started += length + pause
+
+
+def _where(attempt: PlannedAttempt, random: Random) -> dict[str, str]:
+    zone = random.choice(["eu-west-1a", "eu-west-1b", "eu-west-1b", "eu-west-1c"])
+    kind = random.choice(["m5.2xlarge", "m5.2xlarge", "c6i.4xlarge"])
+    return {
+        "host": f"worker-{attempt.attempt}",
+        "node": f"ip-10-0-{random.randrange(250)}-{random.randrange(250)}",
+        "instance_id": f"i-0{random.randrange(16**9):09x}",
+        "instance_type": kind,
+        "zone": zone,
+    }
+
+
+def _document(ledger: Ledger, records: Sequence[tuple[PlannedAttempt, Record]]) -> dict[str, Any]:
+    """The ledger as JSON, with what a machine on EC2 and a task with checkpoints add to it."""
+    document = ledger.to_json()
+    for attempt, record in records:
+        row = document["attempts"][str(attempt.attempt)]
+        row["why"] = WHY[attempt.capacity]
+        started, ended = _time(record.started), _time(record.ended)
+        if record.rule == "ec2/imds-notice":
+            notice = {"at": (ended - timedelta(seconds=118)).isoformat(), "deadline": ended.isoformat()}
+            row["notice"] = {"provider": "ec2", **notice}
+        if attempt.capacity is CapacityType.SPOT:
+            saved = started + (ended - started) * 0.7
+            row["checkpoint"] = {"at": saved.isoformat(), "loaded": attempt.attempt > 1}
+    return document
+
+
+def _history(ti: Any, attempt: PlannedAttempt, record: Record, ending: Ending) -> Any:
+    from airflow.models.taskinstancehistory import TaskInstanceHistory
+
+    state = "success" if ending is Ending.SUCCESS else "failed"
+    row = TaskInstanceHistory(ti, state=state)
+    row.task_instance_id = uuid.uuid4()
+    row.try_number = attempt.attempt
+    row.start_date, row.end_date = _time(record.started), _time(record.ended)
+    row.duration = (row.end_date - row.start_date).total_seconds()
+    row.hostname = record.where["host"]
+    row.executor_config = _on(ti, attempt.capacity)
+    return row
+
+
+def _on(ti: Any, capacity: CapacityType) -> dict[str, Any]:
+    config = copy.deepcopy(ti.executor_config)
+    config["interruptible"]["capacity"] = capacity.value
+    return config
+
+
+def _time(text: str | None) -> datetime:
+    assert text is not None
+    return datetime.fromisoformat(text)
+
+
+if __name__ == "__main__":
+    from airflow.utils.session import create_session
+
+    with create_session() as session:
+        for story in STORIES:
+            write(session, sys.argv[1], story)

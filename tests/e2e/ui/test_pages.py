@@ -1,0 +1,423 @@
+"""The pages, in a real Chromium, in a real Airflow, which is served below a path as behind many a proxy."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from urllib.parse import parse_qs, urlencode, urlsplit
+
+import httpx
+import pytest
+from e2e.ui import people
+from e2e.ui.browser import Faults, chromium, new_context
+from e2e.ui.seeding import DAG, SCRIPT, seed
+from playwright.sync_api import expect
+
+from airflow_interruptible.testing.polling import wait_until
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from e2e.conftest import StartLab
+    from playwright.sync_api import Browser, FrameLocator, Page
+
+    from airflow_interruptible.testing import DagRun, SpotLab
+
+    Open = Callable[..., Page]
+
+pytestmark = pytest.mark.e2e
+
+PREFIX = "/teams/airflow"
+COUNTS = {"waiting": 0, "one": 1, "twelve": 12, "two_hundred": 200}
+FRAME = "iframe"
+OUTCOMES = "#content tbody .badge"
+
+
+@pytest.fixture(scope="module")
+def lab(start_lab: StartLab, tmp_path_factory: pytest.TempPathFactory) -> SpotLab:
+    """A stack below a path, with two people."""
+    options = people.settings(tmp_path_factory.mktemp("people"))
+    options["config"]["interruptible"] = {"prices": json.dumps({"default": {"spot": 0.12, "on_demand": 0.38}})}
+    lab = start_lab(Path(__file__).parent / "dags", base_path=PREFIX, **options)
+    lab.client._token = people.token(lab.stack.base_url, "admin")
+    return lab
+
+
+@pytest.fixture(scope="module")
+def live(lab: SpotLab) -> DagRun:
+    """A run whose task is at work, and whose other task waits for it."""
+    return lab.trigger("spot_live", run_id="live")
+
+
+@pytest.fixture(scope="module")
+def stories(lab: SpotLab, live: DagRun) -> DagRun:
+    """A run with the histories of ``seeding.py``; a run of a Dag that nobody annotated is there too."""
+    run = lab.trigger(DAG, run_id="stories")
+    plain = lab.trigger("plain_tasks", run_id="plain")
+    for each in (run, plain):
+        assert lab.client.wait_for_run(each).state == "success"
+    seed(lab, run.run_id)
+    return run
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    with chromium() as started:
+        yield started
+
+
+@pytest.fixture
+def visit(browser: Browser, lab: SpotLab, stories: DagRun) -> Iterator[Open]:
+    """Open a page of Airflow's or ours; whatever it does that it must not do fails the test."""
+    faults = Faults(urlsplit(lab.stack.base_url).netloc)
+    contexts = []
+
+    def open_page(path: str, *, person: str | None = "admin", allow: str | None = None, **options: Any) -> Page:
+        context = new_context(browser, **options)
+        contexts.append(context)
+        page = context.new_page()
+        faults.allowed = allow
+        faults.listen(page)
+        if person is not None:
+            proof = people.token(lab.stack.base_url, person)
+            context.add_cookies([{"name": "_token", "value": proof, "url": f"{lab.stack.base_url}/"}])
+        page.goto(f"{lab.stack.base_url}/{path}")
+        return page
+
+    yield open_page
+    for context in contexts:
+        context.close()
+    assert faults.found == []
+
+
+def attempts_path(task_id: str, run: str = "stories", dag: str = DAG, map_index: str = "%7BMAP_INDEX%7D") -> str:
+    return f"interruptible/attempts?dag_id={dag}&run_id={run}&task_id={task_id}&map_index={map_index}"
+
+
+def wait_until_shown(page: Page | FrameLocator) -> None:
+    expect(page.locator("main[aria-busy=false]")).to_be_attached()
+
+
+def picture(page: Page, name: str, **options: Any) -> None:
+    """Keep a picture if somebody asked for them: PICTURES names the folder."""
+    if folder := os.environ.get("PICTURES"):
+        page.mouse.move(0, 0)
+        page.screenshot(path=Path(folder) / f"{name}.png", **options)
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+@pytest.mark.parametrize("task_id", COUNTS)
+def test_attempts_are_shown(visit: Open, task_id: str, theme: str) -> None:
+    run, dag = ("live", "spot_live") if task_id == "waiting" else ("stories", DAG)
+    page = visit(attempts_path(task_id, run, dag), theme=theme)
+    wait_until_shown(page)
+
+    count = COUNTS[task_id]
+    expect(page.locator("#content tbody tr")).to_have_count(count)
+    expect(page.locator(".timeline .bar")).to_have_count(count)
+    expect(page.locator("html")).to_have_class(re.compile("dark") if theme == "dark" else re.compile("^$"))
+    expect(page.locator("#summary")).not_to_be_empty()
+    assert page.locator(".tile .figure").count() == 2, "both budgets"
+    if count == 0:
+        expect(page.get_by_text("No attempt has started yet.")).to_be_visible()
+    check_accessible(page)
+    check_widths(page, 360, 800, 1600)
+
+
+@pytest.mark.parametrize("map_index", [0, 1, 2])
+def test_each_mapped_instance_has_its_own_attempts(visit: Open, map_index: int) -> None:
+    page = visit(attempts_path("shards", map_index=str(map_index)))
+    wait_until_shown(page)
+
+    expect(page.locator(OUTCOMES)).to_have_text(
+        [
+            ["Success", "Spot interruption"],
+            ["Success", "Application error", "Spot interruption", "Spot interruption"],
+            ["Success"],
+        ][map_index]
+    )
+
+
+def test_an_attempt_says_everything_that_is_known(visit: Open) -> None:
+    page = visit(attempts_path("twelve"), zone="Asia/Tokyo")
+    wait_until_shown(page)
+    answer = page.request.get(page.url.replace("/attempts?", "/api/attempts?").replace("%7BMAP_INDEX%7D", "-1")).json()
+    second = answer["attempts"][1]
+    row = page.locator("#attempt-2")
+
+    assert page.locator("#summary").text_content() == answer["summary"]
+    expect(row).to_contain_text(second["reason"])
+    for place in ("node", "instance_id", "instance_type", "zone"):
+        expect(row).to_contain_text(second["where"][place])
+    expect(row.locator(".capacity")).to_have_text("Spot")
+    expect(row).to_contain_text("System retries, forgiven")
+    expect(row).to_contain_text(f"{second['user_retries_left']} user, {second['system_retries_left']} system left")
+    expect(row.locator("time").first).to_have_text(in_zone(page, second["start"], "Asia/Tokyo"))
+    rule = row.get_by_role("link", name="ec2/imds-notice")
+    assert rule.get_attribute("href") == second["rule_source"]
+    assert "noopener" in (rule.get_attribute("rel") or "")
+    lanes = page.locator(".timeline .bar").evaluate_all("bars => bars.map(bar => bar.classList[1])")
+    assert lanes == [attempt["capacity"] for attempt in answer["attempts"]]
+
+
+def in_zone(page: Page, moment: str, zone: str) -> str:
+    """The time as Airflow writes it, worked out by somebody else than the page."""
+    return page.evaluate(
+        "([moment, timeZone]) => new Date(moment).toLocaleString('sv-SE', { timeZone })", [moment, zone]
+    )
+
+
+def test_a_task_that_nobody_annotated_is_told_how(visit: Open) -> None:
+    page = visit(attempts_path("plain", "plain", "plain_tasks"))
+    wait_until_shown(page)
+
+    expect(page.get_by_role("heading", name="How to make it interruptible")).to_be_visible()
+    expect(page.locator(OUTCOMES)).to_have_text(["Success"])
+    expect(page.locator(".capacity")).to_have_count(0)
+
+
+def test_text_from_outside_stays_text(visit: Open) -> None:
+    page = visit(attempts_path("hostile"))
+    wait_until_shown(page)
+    expect(page.locator("#attempt-1 .reason")).to_have_text(SCRIPT)
+    assert page.locator("main script, main img").count() == 0
+
+    page.goto(
+        page.url.partition("/interruptible/")[0] + "/interruptible/interruptions?" + urlencode({"dag_id": SCRIPT})
+    )
+    wait_until_shown(page)
+    expect(page.get_by_label("Dag", exact=True)).to_have_value(SCRIPT)
+    assert page.title() == "Interruptions"
+
+
+def test_the_tabs_are_reached_by_clicking_in_airflow(visit: Open) -> None:
+    page = visit("dags/spot_stories/runs/stories/tasks/twelve")
+    page.get_by_role("link", name="Attempts").click()
+    expect(page.frame_locator(FRAME).locator("#content tbody tr")).to_have_count(12)
+    picture(page, "attempts")
+
+    page.get_by_role("link", name="Interruptions").click()
+    inside = page.frame_locator(FRAME)
+    expect(inside.get_by_role("heading", name="Interruptions", exact=True)).to_be_visible()
+    wait_until_shown(inside)
+    expect(inside.locator(".stack").first).to_be_visible()
+    picture(page, "interruptions")
+
+    for path, absent in (("dags/spot_stories", ["Dag"]), ("dags/spot_stories/tasks/twelve", ["Dag", "Task"])):
+        page.goto(f"{page.url.partition(PREFIX)[0]}{PREFIX}/{path}")
+        page.get_by_role("link", name="Interruptions").last.click()
+        wait_until_shown(inside)
+        for label in absent:
+            expect(inside.get_by_label(label, exact=True)).to_have_count(0)
+        expect(inside.locator("#list tbody tr").first).to_be_visible()
+
+
+def test_the_page_follows_airflows_theme_and_time_zone_while_it_is_open(visit: Open) -> None:
+    page = visit("dags/spot_stories/runs/stories/tasks/twelve/plugin/interruptible-attempts")
+    inside = page.frame_locator(FRAME)
+    wait_until_shown(inside)
+    root, time = inside.locator("html"), inside.locator("tbody time").first
+    expect(root).not_to_have_class(re.compile("dark"))
+    utc = time.text_content()
+
+    page.get_by_role("button", name="User").click()
+    page.get_by_role("menuitem", name=re.compile("Dark|Appearance")).first.click()
+    page.get_by_role("menuitemradio", name="Dark").or_(page.get_by_role("menuitem", name="Dark Mode")).first.click()
+    expect(root).to_have_class("dark")
+    background = "getComputedStyle(document.body).backgroundColor"
+    around = page.evaluate("getComputedStyle(document.documentElement).getPropertyValue('--chakra-colors-bg')")
+    assert inside.locator("body").evaluate(f"() => {background}") == around
+
+    page.keyboard.press("Escape")
+    expect(page.get_by_role("menu")).to_have_count(0)
+    picture(page, "attempts-dark")
+
+    page.evaluate("localStorage.setItem('timezone', JSON.stringify('Asia/Tokyo'))")
+    expect(time).not_to_have_text(utc or "")
+    expect(inside.get_by_text("times in Asia/Tokyo")).to_be_visible()
+
+
+def test_a_reclaim_shows_while_the_page_is_open(visit: Open, lab: SpotLab, live: DagRun) -> None:
+    page = visit("dags/spot_live/runs/live/tasks/reclaimed/plugin/interruptible-attempts")
+    inside = page.frame_locator(FRAME)
+    expect(inside.locator(OUTCOMES)).to_have_text(["Running"])
+    summary = inside.locator("#summary")
+    before = summary.text_content()
+    kept = inside.locator("#content").element_handle()
+
+    lab.reclaim(live, "reclaimed", grace=5)
+
+    expect(inside.locator(OUTCOMES)).to_have_text(["Running", "Spot interruption"], timeout=20_000)
+    picture(page, "live")
+    expect(summary).not_to_have_text(before or "")
+    assert summary.get_attribute("aria-live") == "polite"
+    expect(inside.locator(OUTCOMES)).to_have_text(["Success", "Spot interruption"], timeout=20_000)
+    assert kept is not None
+    assert kept.is_visible(), "the page was never loaded anew"
+    asked = []
+    page.on("request", lambda request: asked.append(request.url) if "/api/attempts" in request.url else None)
+    page.wait_for_timeout(4000)
+    assert asked == [], "what is finished is not asked for again"
+
+
+def test_filters_stand_in_the_address_and_pages_turn(visit: Open) -> None:
+    page = visit("plugin/interruptions")
+    inside = page.frame_locator(FRAME)
+    wait_until_shown(inside)
+    heading = inside.locator("#list-heading")
+    every = int((heading.text_content() or "").split()[0])
+    assert every > 100, "the history of two hundred attempts is there"
+
+    inside.get_by_role("button", name="Older").click()
+    expect(inside.locator(".pager")).to_contain_text(f"51 to 100 of {every}")
+    inside.get_by_label("Zone", exact=True).fill("eu-west-1b")
+    expect(heading).not_to_have_text(f"{every} interruptions")
+    wait_until(lambda: page.url, lambda url: "zone=eu-west-1b" in url, what="Airflow's own address", timeout=5)
+    inside.get_by_role("button", name="Infrastructure").click()
+    expect(inside.get_by_label("Cause", exact=True)).to_have_value("infrastructure")
+    wait_until_shown(inside)
+    few = heading.text_content()
+
+    page.reload()  # the address of Airflow's page holds it all
+    expect(heading).to_have_text(few or "")
+    expect(inside.get_by_label("Zone", exact=True)).to_have_value("eu-west-1b")
+    expect(inside.locator("#list .badge").first).to_have_text("Infrastructure")
+    inside.get_by_role("button", name="Reset").click()
+    expect(heading).to_have_text(f"{every} interruptions")
+    assert "zone" not in parse_qs(urlsplit(page.url).query)
+
+
+def test_a_range_is_meant_in_the_chosen_time_zone(visit: Open) -> None:
+    asked = []
+    page = visit("interruptible/interruptions", zone="Asia/Tokyo")
+    wait_until_shown(page)
+    page.on("request", lambda request: asked.append(request.url) if "/api/report" in request.url else None)
+    page.get_by_label("Time", exact=True).select_option("custom")
+    page.get_by_label("From (Asia/Tokyo)").fill("2026-03-01T09:00")
+    page.get_by_label("To (Asia/Tokyo)").fill("2026-03-02T09:00")
+    wait_until_shown(page)
+    query = parse_qs(urlsplit(asked[-1]).query)
+    assert (query["start"], query["end"]) == (["2026-03-01T00:00:00.000Z"], ["2026-03-02T00:00:00.000Z"])
+    expect(page.get_by_text("No attempt of an interruptible task ended in this time")).to_be_visible()
+
+
+def test_the_keyboard_alone_leads_from_an_interruption_to_its_task(visit: Open) -> None:
+    page = visit("plugin/interruptions")
+    inside = page.frame_locator(FRAME)
+    wait_until_shown(inside)
+    inside.get_by_label("Time", exact=True).focus()
+    seen = []
+    for _ in range(80):
+        page.keyboard.press("Tab")
+        focused = inside.locator(":focus")
+        seen.append(focused.evaluate("node => node.name || node.textContent"))
+        outline = focused.evaluate("node => getComputedStyle(node).outlineStyle")
+        assert outline != "none", f"nobody sees that {seen[-1]} has the focus"
+        if focused.evaluate("node => node.target === '_top'"):
+            break
+    assert seen[:6] == ["dag_id", "task_id", "zone", "instance_type", "cause", "capacity"]
+    page.keyboard.press("Enter")
+    page.wait_for_url(re.compile(f"{PREFIX}/dags/spot_\\w+/runs/\\w+/tasks/.+/plugin/interruptible-attempts"))
+    expect(page.frame_locator(FRAME).locator("#content tbody tr").first).to_be_visible()
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_the_report_is_shown(visit: Open, theme: str) -> None:
+    page = visit("interruptible/interruptions", theme=theme)
+    wait_until_shown(page)
+    answer = page.request.get(page.url.replace("/interruptions", "/api/report")).json()
+
+    figures = page.locator(".totals .figure")
+    assert figures.first.text_content() == str(answer["totals"]["interruptions"])
+    page.get_by_text("Show the numbers").click()
+    rows = page.locator("details tbody tr")
+    expect(rows).to_have_count(len(answer["over_time"]))
+    check_accessible(page)
+    check_widths(page, 360, 1600)
+
+
+REFUSALS = {
+    401: "You are signed out",
+    403: "You may not see this",
+    404: "There is nothing here",
+    500: "Something went wrong in Airflow",
+}
+
+
+@pytest.mark.parametrize("status", REFUSALS)
+def test_a_refusal_is_told_in_words(visit: Open, status: int) -> None:
+    page = visit(attempts_path("one"), allow=f"status of {status}")
+    page.route("**/interruptible/api/**", lambda route: route.fulfill(status=status, body="<b>no</b>"))
+    for path in (page.url, page.url.partition("attempts?")[0] + "interruptions"):
+        page.goto(path)
+        expect(page.get_by_role("alert")).to_contain_text(REFUSALS[status])
+
+
+def test_an_api_server_that_comes_back_is_asked_again(visit: Open) -> None:
+    page = visit(attempts_path("one"), allow="ERR_FAILED")
+    wait_until_shown(page)
+    page.route("**/interruptible/api/**", lambda route: route.abort())
+    page.clock.install()
+    page.reload()
+    expect(page.get_by_role("alert")).to_contain_text("Airflow does not answer")
+    page.unroute("**/interruptible/api/**")
+    page.clock.fast_forward(11_000)
+    expect(page.locator(OUTCOMES)).to_have_text(["Success"])
+    expect(page.get_by_role("alert")).to_have_count(0)
+
+
+def test_a_stranger_is_led_to_the_log_in_and_back(visit: Open, lab: SpotLab) -> None:
+    address = f"{lab.stack.base_url}/{attempts_path('one')}"
+    for path in (address, address.replace("/attempts", "/api/attempts").replace("%7BMAP_INDEX%7D", "-1")):
+        assert httpx.get(path, trust_env=False).status_code == 401
+    page = visit(attempts_path("one"), person=None, allow="status of 401")
+    page.get_by_label("Username").fill("admin")
+    page.get_by_label("Password").fill("admin")
+    page.get_by_role("button", name="Sign in").click()
+    expect(page.locator("#content tbody tr")).to_have_count(1)
+
+
+def test_a_guest_sees_the_dag_that_is_open_to_them_and_none_other(visit: Open, lab: SpotLab) -> None:
+    page = visit(attempts_path("plain", "plain", people.OPEN_DAG), person="guest", allow="status of 403")
+    expect(page.locator(OUTCOMES)).to_have_text(["Success"])
+
+    page.goto(f"{lab.stack.base_url}/{attempts_path('twelve')}")
+    expect(page.get_by_role("alert")).to_contain_text("You may not see this")
+    expect(page.locator("#content")).to_be_empty()
+    page.goto(f"{lab.stack.base_url}/interruptible/interruptions?dag_id={DAG}")
+    expect(page.get_by_role("alert")).to_contain_text("You may not see this")
+    page.goto(f"{lab.stack.base_url}/interruptible/interruptions")
+    wait_until_shown(page)
+    expect(page.locator(".totals .figure").first).to_have_text("0")
+    assert DAG not in page.content()
+    for path in (f"attempts?dag_id={DAG}&run_id=stories&task_id=twelve", f"interruptions?dag_id={DAG}"):
+        assert page.request.get(f"{lab.stack.base_url}/interruptible/api/{path}").status == 403
+
+
+def test_files_are_kept_by_the_browser_until_a_release_changes_them(visit: Open, lab: SpotLab) -> None:
+    page = visit(attempts_path("one"))
+    source = page.locator("script[src*=theme]").get_attribute("src")
+    address = f"{lab.stack.base_url}/interruptible/{source}"
+    answer = page.request.get(address)
+    assert answer.headers["content-type"] == "text/javascript; charset=utf-8"
+    assert "immutable" in answer.headers["cache-control"]
+    assert page.request.get(address, headers={"If-None-Match": answer.headers["etag"]}).status == 304
+    stale = page.request.get(re.sub(r"static/\w+/", "static/another/", address))
+    assert (stale.status, stale.headers["cache-control"]) == (200, "no-cache")
+    assert page.request.get(address.replace("theme.js", "..%2Fpages.py")).status == 404
+
+
+def check_widths(page: Page, *widths: int) -> None:
+    """Nothing sticks out at the side."""
+    for width in widths:
+        page.set_viewport_size({"width": width, "height": 900})
+        page.wait_for_function(f"document.documentElement.scrollWidth <= {width}")
+
+
+def check_accessible(page: Page) -> None:
+    """What an axe would look for first; ``accessible.js`` says it, one line a fault."""
+    script = (Path(__file__).parent / "accessible.js").read_text()
+    assert page.evaluate(script) == []
