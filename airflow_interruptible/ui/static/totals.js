@@ -25,7 +25,7 @@ function saved(savings) {
   if (!savings)
     return estimate(
       "–",
-      "Savings are estimated once [interruptible] in airflow.cfg tells what an hour costs on spot and on demand.",
+      "Nothing to estimate from: the setting [interruptible] prices says what an hour costs on spot and on demand.",
     );
   return estimate(money(savings.amount, savings.currency), savings.note);
 }

@@ -65,7 +65,7 @@ class Story:
 STORIES = (
     Story("one", "o", Budget(4, 7)),
     Story("twelve", "IIAIFINAIFAo", Budget(4, 7)),
-    Story("two_hundred", "".join(islice(cycle("IIFAINA"), 199)) + "o", Budget(120, 120), minutes=11),
+    Story("two_hundred", "".join(islice(cycle("IIFAINA"), 199)) + "o", Budget(120, 120), minutes=44),
     Story("shards", "Io", Budget(4, 7), map_index=0, minutes=35),
     Story("shards", "IIAo", Budget(4, 7), map_index=1, minutes=35),
     Story("shards", "o", Budget(4, 7), map_index=2, minutes=35),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 from pathlib import Path
@@ -10,6 +11,7 @@ from urllib.parse import parse_qs, urlencode, urlsplit
 
 import httpx
 import pytest
+from e2e.ui import people
 from e2e.ui.browser import Faults, chromium, new_context
 from e2e.ui.seeding import DAG, SCRIPT, seed
 from playwright.sync_api import expect
@@ -35,9 +37,13 @@ OUTCOMES = "#content tbody .badge"
 
 
 @pytest.fixture(scope="module")
-def lab(start_lab: StartLab) -> SpotLab:
-    """A stack below a path."""
-    return start_lab(Path(__file__).parent / "dags", base_path=PREFIX)
+def lab(start_lab: StartLab, tmp_path_factory: pytest.TempPathFactory) -> SpotLab:
+    """A stack below a path, with two people."""
+    options = people.settings(tmp_path_factory.mktemp("people"))
+    options["config"]["interruptible"] = {"prices": json.dumps({"default": {"spot": 0.12, "on_demand": 0.38}})}
+    lab = start_lab(Path(__file__).parent / "dags", base_path=PREFIX, **options)
+    lab.client._token = people.token(lab.stack.base_url, "admin")
+    return lab
 
 
 @pytest.fixture(scope="module")
@@ -69,14 +75,15 @@ def visit(browser: Browser, lab: SpotLab, stories: DagRun) -> Iterator[Open]:
     faults = Faults(urlsplit(lab.stack.base_url).netloc)
     contexts = []
 
-    def open_page(path: str, *, sign_in: bool = True, allow: str | None = None, **options: Any) -> Page:
+    def open_page(path: str, *, person: str | None = "admin", allow: str | None = None, **options: Any) -> Page:
         context = new_context(browser, **options)
         contexts.append(context)
         page = context.new_page()
         faults.allowed = allow
         faults.listen(page)
-        if sign_in:
-            page.goto(f"{lab.stack.base_url}/auth/login?next=")  # of the simple auth manager: everybody is an admin
+        if person is not None:
+            proof = people.token(lab.stack.base_url, person)
+            context.add_cookies([{"name": "_token", "value": proof, "url": f"{lab.stack.base_url}/"}])
         page.goto(f"{lab.stack.base_url}/{path}")
         return page
 
@@ -196,6 +203,7 @@ def test_the_tabs_are_reached_by_clicking_in_airflow(visit: Open) -> None:
     inside = page.frame_locator(FRAME)
     expect(inside.get_by_role("heading", name="Interruptions", exact=True)).to_be_visible()
     wait_until_shown(inside)
+    expect(inside.locator(".stack").first).to_be_visible()
     picture(page, "interruptions")
 
     for path, absent in (("dags/spot_stories", ["Dag"]), ("dags/spot_stories/tasks/twelve", ["Dag", "Task"])):
@@ -223,6 +231,8 @@ def test_the_page_follows_airflows_theme_and_time_zone_while_it_is_open(visit: O
     around = page.evaluate("getComputedStyle(document.documentElement).getPropertyValue('--chakra-colors-bg')")
     assert inside.locator("body").evaluate(f"() => {background}") == around
 
+    page.keyboard.press("Escape")
+    expect(page.get_by_role("menu")).to_have_count(0)
     picture(page, "attempts-dark")
 
     page.evaluate("localStorage.setItem('timezone', JSON.stringify('Asia/Tokyo'))")
@@ -310,7 +320,7 @@ def test_the_keyboard_alone_leads_from_an_interruption_to_its_task(visit: Open) 
             break
     assert seen[:6] == ["dag_id", "task_id", "zone", "instance_type", "cause", "capacity"]
     page.keyboard.press("Enter")
-    page.wait_for_url(re.compile(f"{PREFIX}/dags/spot_stories/runs/stories/tasks/.+/plugin/interruptible-attempts"))
+    page.wait_for_url(re.compile(f"{PREFIX}/dags/spot_\\w+/runs/\\w+/tasks/.+/plugin/interruptible-attempts"))
     expect(page.frame_locator(FRAME).locator("#content tbody tr").first).to_be_visible()
 
 
@@ -361,9 +371,30 @@ def test_an_api_server_that_comes_back_is_asked_again(visit: Open) -> None:
 
 def test_a_stranger_is_led_to_the_log_in_and_back(visit: Open, lab: SpotLab) -> None:
     address = f"{lab.stack.base_url}/{attempts_path('one')}"
-    assert httpx.get(address, trust_env=False).status_code == 401
-    page = visit(attempts_path("one"), sign_in=False, allow="status of 401")
-    expect(page.locator("#content tbody tr")).to_have_count(1)  # here everybody is an admin, and is sent back at once
+    for path in (address, address.replace("/attempts", "/api/attempts").replace("%7BMAP_INDEX%7D", "-1")):
+        assert httpx.get(path, trust_env=False).status_code == 401
+    page = visit(attempts_path("one"), person=None, allow="status of 401")
+    page.get_by_label("Username").fill("admin")
+    page.get_by_label("Password").fill("admin")
+    page.get_by_role("button", name="Sign in").click()
+    expect(page.locator("#content tbody tr")).to_have_count(1)
+
+
+def test_a_guest_sees_the_dag_that_is_open_to_them_and_none_other(visit: Open, lab: SpotLab) -> None:
+    page = visit(attempts_path("plain", "plain", people.OPEN_DAG), person="guest", allow="status of 403")
+    expect(page.locator(OUTCOMES)).to_have_text(["Success"])
+
+    page.goto(f"{lab.stack.base_url}/{attempts_path('twelve')}")
+    expect(page.get_by_role("alert")).to_contain_text("You may not see this")
+    expect(page.locator("#content")).to_be_empty()
+    page.goto(f"{lab.stack.base_url}/interruptible/interruptions?dag_id={DAG}")
+    expect(page.get_by_role("alert")).to_contain_text("You may not see this")
+    page.goto(f"{lab.stack.base_url}/interruptible/interruptions")
+    wait_until_shown(page)
+    expect(page.locator(".totals .figure").first).to_have_text("0")
+    assert DAG not in page.content()
+    for path in (f"attempts?dag_id={DAG}&run_id=stories&task_id=twelve", f"interruptions?dag_id={DAG}"):
+        assert page.request.get(f"{lab.stack.base_url}/interruptible/api/{path}").status == 403
 
 
 def test_files_are_kept_by_the_browser_until_a_release_changes_them(visit: Open, lab: SpotLab) -> None:
