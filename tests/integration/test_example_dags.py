@@ -8,8 +8,13 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
+from kubernetes_api import KubernetesCluster
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 DAGS = Path(__file__).parents[2] / "dags"
 CONFS = {"example_interruptible_training": {"seconds": 1}}
@@ -25,12 +30,25 @@ print("RESULT", json.dumps([{{str(name): str(error) for name, error in bag.impor
 
 
 @pytest.fixture(scope="module")
-def result(tmp_path_factory: pytest.TempPathFactory) -> tuple[dict[str, str], dict[str, str]]:
+def cluster() -> Iterator[KubernetesCluster]:
+    """Spot nodes of every kind that the examples of pod operators name."""
+    with KubernetesCluster() as cluster:
+        for preset in ("karpenter-spot", "eks-spot", "gke-spot", "gke-preemptible", "aks-spot"):
+            cluster.add_node(preset, preset=preset)
+        cluster.add_node("own-spot", labels={"pool": "spot"})
+        yield cluster
+
+
+@pytest.fixture(scope="module")
+def result(
+    tmp_path_factory: pytest.TempPathFactory, cluster: KubernetesCluster
+) -> tuple[dict[str, str], dict[str, str]]:
     """Import errors by file, and the state of a run by Dag."""
     home = tmp_path_factory.mktemp("airflow")
     environment = {
         **os.environ,
         "AIRFLOW_HOME": str(home),
+        "KUBECONFIG": str(cluster.kubeconfig),
         "AIRFLOW__CORE__DAGS_FOLDER": str(DAGS),
         "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": f"sqlite:///{home}/airflow.db",
     }

@@ -1,4 +1,4 @@
-"""As much of AWS and Google as a pod operator needs to find its cluster: where it is, and a token that nobody checks."""
+"""As much of AWS and Google as a pod operator needs to reach a cluster: its address, and a token that nobody checks."""
 
 from __future__ import annotations
 
@@ -19,8 +19,11 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-AUTHORITY = base64.b64encode(Path(certifi.where()).read_bytes()).decode()
-"""Any certificates will do: the cluster speaks plain HTTP, but the clients insist on some."""
+_LAST_LINE = "-----END CERTIFICATE-----\n"
+AUTHORITY = base64.b64encode(
+    (Path(certifi.where()).read_text().partition(_LAST_LINE)[0] + _LAST_LINE).encode()
+).decode()
+"""Any certificate will do: the cluster speaks plain HTTP, but the clients insist on one."""
 
 
 @contextmanager
