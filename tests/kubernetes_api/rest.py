@@ -130,7 +130,7 @@ class Rest:
         version = dig(options, "preconditions", "resourceVersion")
         if version and version != current["metadata"]["resourceVersion"]:
             there = current["metadata"]["resourceVersion"]
-            why = f"Precondition failed: ResourceVersion in precondition: {version}, ResourceVersion in object meta: {there}"
+            why = f"Precondition failed: ResourceVersion in precondition: {version}, in object meta: {there}"
             raise conflict(request.resource.name, request.name, why)
         if request.dry_run:
             return current

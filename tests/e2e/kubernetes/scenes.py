@@ -22,7 +22,6 @@ SCENES: Mapping[str, Scene] = {
     "importing": Scene("u2_s3", ["importing", "ok"]),
     "no such image": Scene("no_such_image"),
     "node gone while Pending": Scene("slow_at_first", ["pending"]),
-    "abrupt on spot": Scene("u2_s3", ["abrupt", "ok"]),
     "abrupt on demand": Scene("u0_s3", ["abrupt", "ok"]),
     "a person": Scene("u2_s3", ["person", "ok"]),
     "out of memory": Scene("u2_s3", ["oom", "ok"]),
