@@ -16,9 +16,13 @@ from __future__ import annotations
 
 import logging
 import math
+import sys
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, TypeAlias, cast
 
+from airflow.sdk.exceptions import AirflowException
+
+from airflow_interruptible import remote
 from airflow_interruptible.compute.kubernetes import KubernetesCompute, capacity_of_pod
 from airflow_interruptible.core.capacity import CapacityType
 from airflow_interruptible.operators.pod_spec import known_pod
@@ -33,6 +37,7 @@ if TYPE_CHECKING:
     from airflow.sdk import Context
 
     from airflow_interruptible.annotation import Annotation
+    from airflow_interruptible.core.evidence import Evidence
     from airflow_interruptible.worker.book import Book
 
     _Base = KubernetesPodOperator
@@ -49,8 +54,8 @@ class PodLauncher(_Base):
     """Stands between :class:`.InterruptibleMixin` and the operator.
 
     ``launched_capacity`` is what the pod of this attempt asked for, None if it was not placed; ``launched`` is where
-    the pod is, for the history; ``seen_pod`` is the pod as it was just before it was given up, for the evidence, and
-    ``missed_pod`` whether it was gone by then.
+    the pod is, for the history; ``seen_pod`` is the pod as it was just before it was given up, ``missed_pod`` whether
+    it was gone by then, and ``seen_evidence`` what that says of its end.
     """
 
     annotation: Annotation
@@ -60,6 +65,7 @@ class PodLauncher(_Base):
     launched: Mapping[str, str] = {}
     seen_pod: V1Pod | None = None
     missed_pod = False
+    seen_evidence: Evidence | None = None
 
     @staticmethod
     def check_launch(compute: KubernetesCompute, arguments: Mapping[str, Any]) -> None:
@@ -155,17 +161,21 @@ class PodLauncher(_Base):
         if self.book is not None:
             self._see(pod)
 
-    def cleanup(self, pod: V1Pod, remote_pod: V1Pod, *arguments: Any, **options: Any) -> None:
-        """Look at the pod while it is there; one that found no spot node must not start later."""
-        if self.book is not None and remote_pod is not None and not self.told_to_stop:
-            self._look_at(remote_pod)
-        super().cleanup(pod, remote_pod, *arguments, **options)
+    def cleanup(self, pod: V1Pod, remote_pod: V1Pod, xcom_result: Any = None, context: Context | None = None) -> None:
+        """Look at the pod while it is there; one that found no spot node must not start later.
 
-    def _look_at(self, pod: V1Pod) -> None:
+        Also while the operator can still ask: EksPodOperator's way to its cluster ends with ``execute``.
+        """
+        if self.book is not None and remote_pod is not None and context is not None and not self.told_to_stop:
+            self._look_at(remote_pod, context)
+        super().cleanup(pod, remote_pod, xcom_result, context)
+
+    def _look_at(self, pod: V1Pod, context: Context) -> None:
         try:
             if pod.status.phase == "Succeeded":
                 return
             self.seen_pod = seen = self._see(pod)
+            self.seen_evidence = remote.described(self, sys.exc_info()[1] or AirflowException(), context)
             if seen is not None and self.launched_capacity is CapacityType.SPOT and not seen.spec.node_name:
                 self.pod_manager.delete_pod(seen)
         except Exception:

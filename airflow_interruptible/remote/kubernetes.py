@@ -28,6 +28,16 @@ _OVER = ("Succeeded", "Failed")
 
 def describe(failure: Failure) -> Iterator[Answer]:
     """Describe the pod that a KubernetesPodOperator, or one of its kin, launched."""
+    told = False
+    for answer in _told(failure):
+        told = True
+        yield answer
+    node = _node(plain(failure.attribute("seen_pod")))
+    if node and not told:
+        yield from remains.of_silent_node(failure.task.client, node)
+
+
+def _told(failure: Failure) -> Iterator[Answer]:
     held = plain(failure.attribute("seen_pod", "remote_pod", "pod")) or _remembered(failure)
     name, namespace = _name(held)
     if not name:

@@ -78,6 +78,15 @@ def of_node(client: Any, name: str, saw: Saw) -> Iterator[Answer]:
             yield Answer("k8s", "node event", {**pick(event, "reason"), "node": {"labels": labels}}, about=about)
 
 
+def of_silent_node(client: Any, name: str) -> Iterator[Answer]:
+    """Whether the node under a pod that seemed to run has stopped reporting: then the pod only seemed to run."""
+    node = ask(client.read_node, name)
+    conditions = [pick(one, "type", "status", "reason") for one in each(inside(node, "status"), "conditions")]
+    answer = Answer("k8s", "node", {"conditions": conditions}, about=frozenset({("node", name.casefold())}))
+    if answer.cause is not Cause.UNKNOWN:
+        yield answer
+
+
 def node_of(client: Any, name: str, namespace: str) -> str | None:
     """The node whose kubelet reported on a pod."""
     hosts = (inside(event, "source").get("host") for event in _events(client, name, namespace))

@@ -58,7 +58,7 @@ def evidence_of(
 ) -> Evidence | None:
     """Return what is known of why ``task`` failed with ``exception``. Never raises.
 
-    :param task: the operator, in the process in which it failed.
+    :param task: the operator, in the process in which it failed. What it knows already, as ``seen_evidence``, counts.
     :param exception: what its ``execute``, or its resumption after a deferral, raised.
     :param context: Airflow's context of the attempt.
     :param deadline_seconds: how long all looks at the remote job may take together.
@@ -67,22 +67,27 @@ def evidence_of(
     if isinstance(exception, Interrupted):
         return None
     try:
-        return _described(Failure(task, exception, context), deadline_seconds) or _worded(exception)
+        if (seen := getattr(task, "seen_evidence", None)) is not None:
+            return cast("Evidence", seen)
+        return described(task, exception, context, deadline_seconds=deadline_seconds) or _worded(exception)
     except Exception:
         log.debug("This exception cannot be read as evidence.", exc_info=True)
         return None
 
 
-def _described(failure: Failure, seconds: float) -> Evidence | None:
-    path = _path(type(failure.task))
-    if path is None or _ran_out_of_time(failure.exception):
+def described(
+    task: object, exception: BaseException, context: Mapping[str, Any], *, deadline_seconds: float = DEADLINE
+) -> Evidence | None:
+    """Return what the service that runs the job of ``task`` says of its end, None if it says nothing in time."""
+    path = _path(type(task))
+    if path is None or _ran_out_of_time(exception):
         return None
 
     def look() -> Iterator[Evidence]:
-        for answer in load(path)(failure):
+        for answer in load(path)(Failure(task, exception, context)):
             yield answer.evidence()
 
-    return latest(look, seconds)
+    return latest(look, deadline_seconds)
 
 
 def _path(operator: type) -> str | None:

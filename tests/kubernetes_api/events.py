@@ -59,6 +59,12 @@ def _once_more(event: Object) -> None:
     event["lastTimestamp"] = seconds_stamp(now())
 
 
+def _host(about: Object, message: Message) -> dict[str, str]:
+    """A kubelet says on which node it is: https://github.com/kubernetes/kubernetes/blob/master/pkg/kubelet/kubelet.go."""
+    node = (about.get("spec") or {}).get("nodeName")
+    return {"host": node} if message.source == "kubelet" and node else {}
+
+
 def _event(about: Object, message: Message, key: Key) -> Object:
     metadata = about["metadata"]
     at = seconds_stamp(now())
@@ -85,7 +91,7 @@ def _event(about: Object, message: Message, key: Key) -> Object:
         "count": 1,
         "firstTimestamp": at,
         "lastTimestamp": at,
-        "source": {"component": message.source},
+        "source": {"component": message.source, **_host(about, message)},
         "reportingComponent": message.source,
         "reportingInstance": "",
     }

@@ -66,7 +66,7 @@ def reclaimed(stage: Stage) -> Over:
     stage.begin({"1": "wait"})
     stage.pod_at_work(first)
     stage.add_node()
-    stage.cluster.reclaim(first, how="eviction" if "sync" in stage.dag_id else "shutdown", notice=3)
+    stage.cluster.reclaim(first, how="eviction" if "sync" in stage.dag_id else "shutdown", notice=60)
     return stage.end()
 
 
@@ -209,7 +209,6 @@ def test_a_reclaimed_pod_is_forgiven(playing: dict[str, Future[Over]], mode: str
     assert over.column("capacity") == ["spot", "spot"]
     assert over.column("charge") == ["system", "none"]
     assert over.attempts[-1]["user_retries_left"] == 2
-    assert over.attempts[0]["where"]["launched_node"] in over.pods.values()
     assert over.attempts[0]["where"]["launched_pod"] in over.pods
 
 
@@ -226,8 +225,7 @@ def test_so_is_one_of_the_clouds_operators(playing: dict[str, Future[Over]], clo
 def test_a_node_that_vanished_is_forgiven(playing: dict[str, Future[Over]], mode: str) -> None:
     over = playing[f"vanished_node-{mode}"].result()
     assert over.column("capacity") == ["spot", "spot"]
-    assert over.column("cause") == ["spot_interruption", None]
-    assert over.column("charge") == ["system", "none"]
+    assert over.column("charge") == ["system", "none"], over.column("rule")
 
 
 @EACH_MODE
@@ -277,6 +275,7 @@ def test_a_live_pod_is_gone_on_with_wherever_it_runs(playing: dict[str, Future[O
     assert over.column("capacity")[:2] == ["spot", "spot"]
     assert over.attempts[0]["rule"] == "airflow/work-outlived-worker"
     assert len({attempt["where"]["launched_pod"] for attempt in over.attempts[:2]}) == 1
+    assert over.attempts[1]["where"]["launched_node"] in over.pods.values()
     assert over.attempts[2]["capacity"] == "on-demand"
     assert over.attempts[2]["where"]["launched_pod"] not in over.pods
 

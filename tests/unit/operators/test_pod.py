@@ -340,7 +340,7 @@ def test_a_pod_is_looked_at_before_it_goes(worker: Any, monkeypatch: Any) -> Non
     worker = worker(now)
     worker.begun(monkeypatch)
     monkeypatch.setattr(KubernetesPodOperator, "cleanup", lambda *_, **__: None)
-    worker.task.cleanup(pod=before, remote_pod=before)
+    worker.task.cleanup(pod=before, remote_pod=before, context=worker.context)
     assert worker.task.seen_pod is now
     assert worker.task.launched["launched_node"] == "n2"
 
@@ -434,3 +434,29 @@ def test_any_other_compute_is_the_airflow_task_s(configure: Any) -> None:
     task = applied(compute={"name": "queue", "spot": "cheap", "on_demand": "safe"})
     assert task.queue == "cheap"
     assert task.annotation.launch.name == "gke"
+
+
+def test_what_it_says_is_kept_for_the_retry_policy(worker: Any, monkeypatch: Any) -> None:
+    """An EksPodOperator cannot ask its cluster any more when the policy is asked."""
+    pod = earlier("Failed")
+    pod.status.conditions = [
+        k8s.V1PodCondition(type="DisruptionTarget", status="True", reason="EvictionByEvictionAPI", message="")
+    ]
+    worker = worker(pod)
+    worker.begun(monkeypatch)
+    monkeypatch.setattr(KubernetesPodOperator, "cleanup", lambda *_, **__: None)
+    worker.task.cleanup(pod=pod, remote_pod=pod, context=worker.context)
+    worker.task.client = None
+    worker.bench.evaluate(RuntimeError())
+    record = worker.bench.ledger.records[1]
+    assert (record.cause, record.rule) == (Cause.INFRASTRUCTURE, "k8s/evicted-by-api")
+
+
+def test_a_pod_whose_attempt_was_told_to_stop_is_not_looked_at(worker: Any, monkeypatch: Any) -> None:
+    pod = earlier("Running")
+    worker = worker(pod)
+    worker.begun(monkeypatch)
+    worker.task.told_to_stop = True
+    monkeypatch.setattr(KubernetesPodOperator, "cleanup", lambda *_, **__: None)
+    worker.task.cleanup(pod=pod, remote_pod=pod, context=worker.context)
+    assert worker.task.seen_pod is None

@@ -347,6 +347,26 @@ def test_a_pod_that_was_missing_before_it_was_deleted_was_taken_with_its_node(fa
 EVENTS = "events involvedObject.name=node-1"
 
 
+class Silent(Cluster):
+    """Its node has stopped reporting, or is as ready as can be."""
+
+    def __init__(self, ready: str, reason: str, pod: Any = None) -> None:
+        super().__init__(pod, labels={})
+        self.condition = {"type": "Ready", "status": ready, "reason": reason}
+
+    def read_node(self, name: str, *, _request_timeout: float) -> Any:
+        return model("V1Node", {"metadata": {"name": name}, "status": {"conditions": [self.condition]}})
+
+
+def test_a_pod_that_seemed_to_run_on_a_silent_node_did_not(failed: Any, rule_of: Any) -> None:
+    running = pod({"phase": "Running"})
+    assert rule_of(failed(Silent("Unknown", "NodeStatusUnknown"), seen_pod=running)) == "k8s/node-unknown"
+    assert rule_of(failed(Silent("Unknown", "NodeStatusUnknown", running), seen_pod=running)) == "k8s/node-unknown"
+    assert rule_of(failed(Silent("True", "KubeletReady"), seen_pod=running)) == "ecs/host-gone"
+    own = pod(ended(1))
+    assert rule_of(failed(Silent("Unknown", "NodeStatusUnknown"), seen_pod=own)) == "k8s/own-exit"
+
+
 @pytest.fixture
 def outlived(operator: Any, monkeypatch: pytest.MonkeyPatch, judged: Any) -> Any:
     """``outlived(cluster)``: what the pod that a vanished attempt had launched tells the next one."""
