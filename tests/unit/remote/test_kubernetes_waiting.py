@@ -70,11 +70,9 @@ def launch(api: Any) -> Iterator[Any]:
         return name
 
     yield create
-    for name in names:
-        try:
-            api.delete_namespaced_pod(name, "default", grace_period_seconds=0)
-        except Exception:
-            continue
+    for pod in api.list_namespaced_pod("default").items:
+        if pod.metadata.name in names:
+            api.delete_namespaced_pod(pod.metadata.name, "default", grace_period_seconds=0)
 
 
 def waiting(api: Any) -> dict[str, pods.WaitingPod]:
