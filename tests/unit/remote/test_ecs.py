@@ -149,7 +149,7 @@ def test_with_the_providers_own_client(operator: Any, context: dict[str, Any], j
         (task,) = moto.backends.get_backend("ecs")["123456789012"]["us-east-1"].tasks["c"].values()
         task.last_status, task.stop_code = "STOPPED", "SpotInterruption"
 
-        answer = judged(evidence_of(operator, ValueError("logs"), context))
+        answer = judged(evidence_of(operator, ValueError("logs"), context, deadline_seconds=60))
 
     assert (answer.cause, answer.rule) == (Cause.SPOT_INTERRUPTION, "ecs/spot-stop-code")
 
