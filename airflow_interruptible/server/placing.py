@@ -128,8 +128,8 @@ class Row:
         due = before.next_placement
         why = record.why or (due.why if due.capacity is self.marker.capacity else None)
         record = replace(record, ended=_now(), reason=verdict.reason, why=why)
-        for attempt in uncounted(ledger, verdict.history)[-1:]:
-            if attempt.number == number:
+        for attempt in uncounted(ledger, verdict.history):
+            if attempt.number == number:  # those before it are the next attempt's to count: it writes their charges
                 counting.after_commit(self.session, partial(self._metrics.interrupted, attempt, record))
         ledger = ledger.with_record(number, record)
         self._write(ledger)
