@@ -128,10 +128,10 @@ class Row:
     def _judge(self, ledger: Ledger, number: int, cause: Cause | None, said: str | None) -> tuple[Ledger, Verdict]:
         """Write down how an attempt ended that nobody reported: as ``cause``, unless something better is known."""
         found = known(self.session, seam.key_of(self.ti), said, self.marker.capacity)
-        cause = cause if found is None else found.cause
+        if found is not None:
+            cause = found.cause
         before = ledger.history(self.marker.budget, self.marker.resolved(self._conf), before=number)
-        record = ledger.records.get(number)
-        record = record or Record()
+        record = ledger.records.get(number) or Record()
         capacity = record.capacity or self.marker.capacity  # its worker may have found its work elsewhere
         trace = Trace(capacity, cause, started=record.started is not None)
         verdict = decide(before, trace, "nobody reported its end" if found is None else found.reason)
@@ -139,12 +139,15 @@ class Row:
         why = record.why or (due.why if due.capacity is capacity else None)
         record = replace(record, capacity=capacity, cause=cause, charge=verdict.charge, why=why)
         record = replace(record, ended=_now(), reason=verdict.reason, rule=None if found is None else found.rule)
-        for attempt in uncounted(ledger, verdict.history)[-1:]:
-            if attempt.number == number:
-                counting.after_commit(self.session, partial(self._metrics.interrupted, attempt, record))
+        self._count(ledger, verdict, number, record)
         ledger = ledger.with_record(number, record)
         self._write(ledger)
         return ledger, verdict
+
+    def _count(self, ledger: Ledger, verdict: Verdict, number: int, record: Record) -> None:
+        for attempt in uncounted(ledger, verdict.history):
+            if attempt.number == number:  # those before it are the next attempt's to count: it writes their charges
+                counting.after_commit(self.session, partial(self._metrics.interrupted, attempt, record))
 
     def _explain(self, ended: Any, verdict: Verdict) -> None:
         """Tell Airflow when to try again, and people why."""

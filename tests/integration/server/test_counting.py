@@ -58,6 +58,12 @@ def test_a_report_that_is_not_in_the_ledger_is_left_to_the_next_attempt(
     assert counts == []
 
 
+def test_an_end_before_that_stays_uncounted_is_left_to_it_too(deploy: Any, counts: list[tuple[str, str, str]]) -> None:
+    deployment = deploy(system_retries=1).trigger().start_run().run(record=RUNNING).reported()
+    deployment.run(record=Record(CapacityType.ON_DEMAND, started=STARTED)).died()
+    assert counts == []
+
+
 def test_an_attempt_that_never_started_has_lost_no_time(deploy: Any, counts: list[tuple[str, str, str]]) -> None:
     deployment = deploy().trigger().start_run().queue().died()
     assert counts == [(name, "infrastructure", "spot") for name in FORGIVEN]

@@ -355,6 +355,31 @@ def test_the_next_attempt_counts_what_nobody_else_did(bench: Any, counts: list[t
     assert counts == [("interruptions", "spot_interruption"), ("forgiven", "spot_interruption")]
 
 
+def test_writing_again_counts_nothing_again(bench: Any, cloud: Cloud, counts: list[tuple[str, str]]) -> None:
+    bench = bench()
+    with attempt(bench.task, bench.context):
+        pass
+    with attempt(bench.next_try().task, bench.context):
+        until(lambda: "zone" in bench.ledger.records[2].where)
+    assert counts == [("interruptions", "spot_interruption"), ("forgiven", "spot_interruption")]
+
+
+def test_what_is_found_out_too_late_does_not_write_over_the_end(bench: Any) -> None:
+    from airflow_interruptible.worker.book import Book
+    from airflow_interruptible.worker.entry import Entry
+
+    bench = bench()
+    book = Book.open(bench.task, bench.context)
+    book.write(book.starting_record(), book.history)
+    entry = Entry(bench.ti, book.notes)
+    entry.begun(book)
+    entry.close()
+    bench.evaluate(KeyError())
+    entry.placed(PLACE)
+    assert bench.ledger.records[1].cause is Cause.APPLICATION
+    assert bench.store.writes == 2
+
+
 def test_a_policy_that_cannot_write_leaves_counting_to_the_next(bench: Any, counts: list[tuple[str, str]]) -> None:
     bench = bench()
     bench.store.down = frozenset({"set"})
@@ -368,5 +393,6 @@ def test_a_policy_that_cannot_write_leaves_counting_to_the_next(bench: Any, coun
 
 def test_a_fallback_is_counted_when_it_begins(bench: Any, counts: list[tuple[str, str]]) -> None:
     bench = bench(retries=0)
-    with attempt(bench.task, bench.context):
-        assert counts == [("fallbacks", "none")]
+    for _ in range(2):  # it is resumed once
+        with attempt(bench.task, bench.context):
+            assert counts == [("fallbacks", "none")]
