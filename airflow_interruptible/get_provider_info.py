@@ -57,19 +57,6 @@ def _options() -> dict[str, Any]:
             "What the compute needs, as JSON: the two queues, the two executors, what pods ask of nodes.",
             '{"spot": "spot-workers", "on_demand": "default"}',
         ),
-        "pod_compute": _option(
-            "pod_compute",
-            "string",
-            "What places the pods that pod operators launch: none, kubernetes, karpenter, eks, gke, aks. Empty: the "
-            "same as compute, if that is one of them.",
-            "karpenter",
-        ),
-        "pod_compute_options": _option(
-            "pod_compute_options",
-            "string",
-            "What that compute needs, as JSON. Empty: compute_options, if it is the same compute.",
-            '{"spot": {"tolerations": [{"key": "team-spot", "operator": "Exists"}]}}',
-        ),
         "notices": _option(
             "notices",
             "boolean",
@@ -89,6 +76,25 @@ def _options() -> dict[str, Any]:
             "path. It must be storage that all workers share if files are to survive a lost machine. "
             "Empty: a directory below AIRFLOW_HOME.",
             "s3://aws_default@bucket/checkpoints",
+        ),
+        **_pod_options(),
+    }
+
+
+def _pod_options() -> dict[str, Any]:
+    return {
+        "pod_compute": _option(
+            "pod_compute",
+            "string",
+            "What places the pods that pod operators launch: none, kubernetes, karpenter, eks, gke, aks. Empty: the "
+            "same as compute, if that is one of them.",
+            "karpenter",
+        ),
+        "pod_compute_options": _option(
+            "pod_compute_options",
+            "string",
+            "What that compute needs, as JSON. Empty: compute_options, if it is the same compute.",
+            '{"spot": {"tolerations": [{"key": "team-spot", "operator": "Exists"}]}}',
         ),
         "spot_timeout": _option(
             "spot_timeout",

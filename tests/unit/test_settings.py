@@ -45,6 +45,8 @@ def test_settings_are_read_once_and_never_change(configure: Callable[..., None],
         ("spot_timeout", "90", timedelta(seconds=90)),
         ("compute", "queue", "queue"),
         ("compute_options", '{"spot": "a", "on_demand": "b"}', {"spot": "a", "on_demand": "b"}),
+        ("pod_compute", " karpenter ", "karpenter"),
+        ("pod_compute_options", '{"spot": {}}', {"spot": {}}),
     ],
 )
 def test_what_can_be_meant(configure: Callable[..., None], key: str, text: str, value: object) -> None:
