@@ -29,13 +29,13 @@ ROUNDS = 15
 FRESH = 5.0
 _ROOT = Path(__file__).parent.parent
 _DAGS = Path(__file__).parent / "dags_pages"
-_TASK = "dag_id=pages_07&run_id=run-00010&task_id=task_3"
+_TASK = "dag_id=pages_07&run_id=run-00011&task_id=task_3"
 _PLAIN = {
     "task instances, 50 of all": "/api/v2/dags/~/dagRuns/~/taskInstances?limit=50",
     "Dag runs, 50 of all": "/api/v2/dags/~/dagRuns?limit=50",
     "grid of a Dag: structure": "/ui/grid/structure/pages_07?limit=25",
     "grid of a Dag: runs": "/ui/grid/runs/pages_07?limit=25",
-    "tries of a task": "/api/v2/dags/pages_07/dagRuns/run-00010/taskInstances/task_3/tries",
+    "tries of a task": "/api/v2/dags/pages_07/dagRuns/run-00011/taskInstances/task_3/tries",
 }
 _OURS = {
     "page Attempts": f"/interruptible/attempts?{_TASK}",

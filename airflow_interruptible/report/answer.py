@@ -27,45 +27,60 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Page:
-    """Some interruptions, the latest first, each with its reason; ``total`` is how many there are."""
+    """Some interruptions, the latest first, each with its reason.
+
+    :param total: how many there are.
+    :param complete: False: there may be older ones that have not been read yet.
+    """
 
     total: int
     items: Sequence[tuple[Entry, str | None]]
+    complete: bool
 
 
 def full_report(
     filters: Filters,
     readable: Container[str] | None = None,
+    *,
+    patience: float | None = None,
     progress: Progress | None = None,
     memory: Memory = MEMORY,
 ) -> Report:
     """Return the report on the attempts that are asked for.
 
     :param readable: the Dags that may be read, None for all.
+    :param patience: how many seconds to wait for attempts that have not been read yet, None for as long as it takes.
     """
     from airflow.utils.session import create_session
 
     settings, now = get_settings(), time.time()
-    known = memory.entries(create_session, filters.start, progress)
+    known = memory.entries(create_session, filters.start, patience, progress)
     chosen = filters.chosen(known.entries, now, readable)
     found = report(chosen, filters, now, settings.prices, settings.currency)
-    found.truncated = known.truncated
+    found.complete, found.truncated = known.complete, known.truncated
     return found
 
 
 def interruptions(
-    filters: Filters, readable: Container[str] | None, limit: int, offset: int, memory: Memory = MEMORY
+    filters: Filters,
+    readable: Container[str] | None,
+    *,
+    limit: int,
+    offset: int,
+    patience: float | None = None,
+    memory: Memory = MEMORY,
 ) -> Page:
     """Return a page of the interruptions that are asked for."""
     from airflow.utils.session import create_session
 
-    known = memory.entries(create_session, filters.start)
+    known = memory.entries(create_session, filters.start, patience)
     found = [entry for entry in filters.chosen(known.entries, time.time(), readable) if entry.interrupted]
     found.sort(key=lambda entry: (-entry.end, entry.row, entry.attempt))
     page = found[offset : offset + limit]
     with create_session() as session:
         reasons = _reasons(session, page)
-    return Page(len(found), [(entry, reasons.get((entry.row, entry.attempt))) for entry in page])
+    items = [(entry, reasons.get((entry.row, entry.attempt))) for entry in page]
+    return Page(len(found), items, known.complete)
 
 
 def _reasons(session: Session, page: Sequence[Entry]) -> dict[tuple[int, int], str | None]:

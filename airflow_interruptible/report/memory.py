@@ -4,6 +4,9 @@
 A page asks for the same hundred thousand attempts again and again, and few of them have changed. What there is, and
 in which version, is asked for anew when the last answer is some seconds old; then only other versions are read. A
 ledger that is gone is forgotten. What nobody asked for, being older, is not read at all.
+
+One thread reads, the latest first, and whoever asks waits for it as long as they like. So a page never waits for more
+than it wants to, however much there is.
 """
 
 from __future__ import annotations
@@ -11,6 +14,7 @@ from __future__ import annotations
 import math
 import threading
 import time
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -31,6 +35,9 @@ if TYPE_CHECKING:
     Progress = Callable[[int, int], None]
     """Told how many ledgers of how many have been read."""
 
+    Kept = dict[int, tuple[Version, list[Entry]]]
+    """What is known of each ledger, by its id."""
+
 FRESH = 5.0
 """How old an answer may be, in seconds: pages that are opened together share one."""
 
@@ -42,73 +49,115 @@ LIMIT = 200_000
 class Known:
     """Attempts, in no order.
 
+    :param complete: whether all of them have been read.
     :param truncated: whether there were more ledgers than are kept.
     """
 
     entries: Sequence[Entry] = ()
+    complete: bool = True
     truncated: bool = False
 
 
 @dataclass
+class _Reading:
+    """What the thread does now, or did last."""
+
+    since: float
+    began: float
+    done: Future[None]
+
+
+@dataclass
 class Memory:
-    """What one process remembers. Safe to be asked from several threads: one reads, the others wait for it."""
+    """What one process remembers. Safe to be asked from several threads.
+
+    :param fresh: how old an answer may be, in seconds.
+    :param limit: how many ledgers are kept.
+    """
 
     fresh: float = FRESH
     limit: int = LIMIT
     _lock: threading.Lock = field(default_factory=threading.Lock)
-    _kept: dict[int, tuple[Version, list[Entry]]] = field(default_factory=dict)
+    _thread: ThreadPoolExecutor | None = None
+    _reading: _Reading | None = None
+    _kept: Kept = field(default_factory=dict)
     _known: Known = field(default_factory=Known)
     _since: float = math.inf
-    _asked: float = -math.inf
+    _so_far: list[Entry] = field(default_factory=list)
 
-    def entries(self, open_session: OpenSession, since: datetime, progress: Progress | None = None) -> Known:
+    def entries(
+        self,
+        open_session: OpenSession,
+        since: datetime,
+        patience: float | None = None,
+        progress: Progress | None = None,
+    ) -> Known:
         """Return all attempts that may have ended after ``since``, and some that ended before.
 
-        :param open_session: called if the database has to be asked.
+        :param open_session: called if the database has to be asked, in another thread.
+        :param patience: how many seconds to wait at most, None for as long as it takes.
         """
-        moment = since.timestamp()
         with self._lock:
-            asked = time.monotonic()
-            if moment < self._since:
-                with open_session() as session:
-                    self._read(session, since, progress)
-                self._since, self._asked = moment, asked
-            elif asked - self._asked > self.fresh:
-                with open_session() as session:
-                    self._read_again(session)
-                self._asked = asked
-            return self._known
+            reading = self._reading = self._ask(open_session, since, progress)
+        wait([reading.done], patience)
+        if not reading.done.done():
+            return Known(max(list(self._so_far), self._known.entries, key=len), complete=False)
+        reading.done.result()
+        return self._known
 
-    def _read(self, session: Session, since: datetime, progress: Progress | None) -> None:
+    def _ask(self, open_session: OpenSession, since: datetime, progress: Progress | None) -> _Reading:
+        """Return the reading that answers the question: the last one, or one that begins now."""
+        moment, now, last = since.timestamp(), time.monotonic(), self._reading
+        failed = last is not None and last.done.done() and last.done.exception() is not None
+        if last is not None and not failed and last.since <= moment:
+            if not last.done.done() or now - last.began <= self.fresh:
+                return last
+            return self._begin(last.since, now, lambda: self._read_again(open_session))
+        return self._begin(moment, now, lambda: self._read(open_session, since, progress))
+
+    def _begin(self, since: float, now: float, read: Callable[[], None]) -> _Reading:
+        if self._thread is None:  # not before: a process may fork until it is asked something
+            self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="interruptible-report")
+        return _Reading(since, now, self._thread.submit(read))
+
+    def _read(self, open_session: OpenSession, since: datetime, progress: Progress | None) -> None:
         """Read what there is, as if nothing were known."""
-        total = rows.count(session) if progress is not None else 0
-        kept: dict[int, tuple[Version, list[Entry]]] = {}
-        for batch in rows.since(session, since, self.limit + 1):
-            kept.update(_read(batch))
-            if progress is not None:
-                progress(len(kept), total)
+        kept: Kept = {}
+        self._so_far = []
+        with open_session() as session:
+            total = rows.count(session) if progress is not None else 0
+            for batch in rows.since(session, since, self.limit + 1):
+                more = _read(batch)
+                kept.update(more)
+                for _, of_row in more.values():
+                    self._so_far += of_row
+                if progress is not None:
+                    progress(len(kept), total)
+        self._since = since.timestamp()
         self._keep(kept, truncated=len(kept) > self.limit)
 
-    def _read_again(self, session: Session) -> None:
+    def _read_again(self, open_session: OpenSession) -> None:
         """Read what has changed, and forget what is gone."""
         kept, changed = {}, []
-        present = rows.versions(session, self.limit + 1)
-        for version in present[: self.limit]:
-            old = self._kept.get(version[0])
-            if old is not None and old[0] == version:
-                kept[version[0]] = old
-            elif rows.later(version, self._since):
-                changed.append(version[0])
-        for batch in rows.some(session, changed):
-            kept.update(_read(batch))
+        with open_session() as session:
+            present = rows.versions(session, self.limit + 1)
+            for version in present[: self.limit]:
+                old = self._kept.get(version[0])
+                if old is not None and old[0] == version:
+                    kept[version[0]] = old
+                elif rows.later(version, self._since):
+                    changed.append(version[0])
+            for batch in rows.some(session, changed):
+                kept.update(_read(batch))
         self._keep(kept, truncated=len(present) > self.limit)
 
-    def _keep(self, kept: dict[int, tuple[Version, list[Entry]]], *, truncated: bool) -> None:
+    def _keep(self, kept: Kept, *, truncated: bool) -> None:
         self._kept = kept
-        self._known = Known([entry for _, of_row in kept.values() for entry in of_row], truncated)
+        self._known = Known([entry for _, of_row in kept.values() for entry in of_row], truncated=truncated)
+        self._so_far = []
 
 
-def _read(batch: Sequence[Row]) -> dict[int, tuple[Version, list[Entry]]]:
+def _read(batch: Sequence[Row]) -> Kept:
     return {row.id: (row[: rows.LENGTH], entries(row)) for row in batch}
 
 

@@ -73,6 +73,7 @@ class Share:
 class Report:
     """A report. ``over_time`` holds the start of each hour or day, and its interruptions by cause.
 
+    :param complete: False: the older attempts have not been read yet.
     :param truncated: whether there were more ledgers than are kept in memory, and the oldest are missing.
     """
 
@@ -88,6 +89,7 @@ class Report:
     by_instance_type: list[Share]
     by_dag: list[Share]
     by_task: list[Share]
+    complete: bool = True
     truncated: bool = False
 
     def to_json(self) -> dict[str, Any]:

@@ -24,6 +24,9 @@ from airflow_interruptible.ui import report as of_report
 from airflow_interruptible.ui import schemas
 from airflow_interruptible.ui.access import ReadableDags, may_read_task_instances
 
+_PATIENCE = 0.5
+"""How long, in seconds, an answer waits for what this process has not read yet, so that no page takes over a second."""
+
 router = APIRouter(
     prefix="/api",
     tags=["Interruptible"],
@@ -56,14 +59,16 @@ def attempts(
 def report(asked: Annotated[schemas.Asked, Query()], readable: ReadableDags) -> schemas.Report:
     """Interruptions, hours and savings of the Dags that the user may read."""
     with _told():
-        return of_report.report(answer.full_report(of_report.filters(asked), readable))
+        return of_report.report(answer.full_report(of_report.filters(asked), readable, patience=_PATIENCE))
 
 
 @router.get("/interruptions", dependencies=[may_read_task_instances])
 def interruptions(asked: Annotated[schemas.AskedPage, Query()], readable: ReadableDags) -> schemas.Interruptions:
     """The interruptions of the Dags that the user may read, the latest first."""
     with _told():
-        found = answer.interruptions(of_report.filters(asked), readable, asked.limit, asked.offset)
+        found = answer.interruptions(
+            of_report.filters(asked), readable, limit=asked.limit, offset=asked.offset, patience=_PATIENCE
+        )
         return of_report.page(found)
 
 

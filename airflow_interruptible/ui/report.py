@@ -35,7 +35,9 @@ def report(found: Report) -> schemas.Report:
 
 def page(found: Page) -> schemas.Interruptions:
     """Return what the API answers."""
-    return schemas.Interruptions(total=found.total, items=[_item(*each) for each in found.items])
+    return schemas.Interruptions(
+        total=found.total, items=[_item(*each) for each in found.items], complete=found.complete
+    )
 
 
 def _item(entry: Entry, reason: str | None) -> schemas.Interruption:

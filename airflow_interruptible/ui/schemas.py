@@ -147,6 +147,10 @@ class Report(BaseModel):
     by_instance_type: list[Share]
     by_dag: list[Share]
     by_task: list[Share]
+    complete: bool = Field(
+        description="False: the API server is still reading, the latest attempts first, and older ones are missing. "
+        "Ask again."
+    )
     truncated: bool = Field(description="Whether the oldest attempts are missing, as there are more than are kept.")
 
 
@@ -174,6 +178,7 @@ class Interruptions(BaseModel):
 
     total: int
     items: list[Interruption]
+    complete: bool = Field(description="False: older ones may not have been read yet. Ask again.")
 
 
 _Text = Annotated[str | None, Field(max_length=250)]
