@@ -6,7 +6,7 @@ STAMP := $(VENV)/.installed
 export AIRFLOW_HOME ?= $(CURDIR)/$(VENV)/airflow
 export AIRFLOW__CORE__LOAD_EXAMPLES ?= False
 
-.PHONY: help venv demo test unit integration e2e lint format bench chaos constraints clean
+.PHONY: help venv demo test unit integration e2e pictures lint format bench chaos constraints clean
 
 help: ## Show the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -32,6 +32,9 @@ integration: venv ## With Airflow, without a stack
 
 e2e: venv ## On a real stack, with real signals
 	$(BIN)/python -m pytest tests/e2e -q -m 'not slow'
+
+pictures: venv ## Take the pictures of the README again, in Chromium (apt-get install chromium)
+	PICTURES=$(CURDIR)/docs/pictures $(BIN)/python -m pytest tests/e2e/ui -q
 
 lint: venv ## Style, types and layers
 	$(BIN)/ruff check .
