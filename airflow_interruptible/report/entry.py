@@ -163,10 +163,10 @@ def _end(row: Row, number: int | None) -> float:
     :param number: of the last attempt, about which Airflow's row may know; None for any other.
     """
     if number == row.number:
+        if row.state == "running":
+            return math.inf  # its row may still tell of the end of the try before
         if row.end is not None:
             return since_1970(row.end)
-        if row.state == "running":
-            return math.inf
     return since_1970(row.updated)
 
 

@@ -101,7 +101,7 @@ def _task(number: int, run: int, versions: dict[str, Any], numbers: dict[tuple[s
     moments = [start, start + timedelta(minutes=5), start + timedelta(minutes=20)]
     key = {"dag_id": dag_id, "task_id": task_id, "run_id": run_id, "map_index": -1}
     ti = {**key, "id": uuid7(), **_try(moments[twice], moments[twice + 1], "success", 1 + twice)}
-    ti["dag_version_id"] = versions[dag_id]
+    ti |= {"dag_version_id": versions[dag_id], "task_display_name": task_id}
     where = {"host": f"ip-10-0-{seed % 200}-{run % 250}.eu-west-1.compute.internal", "pid": seed, "queue": "default"}
     where |= {"zone": _ZONES[seed // 3 % 3], "instance_type": _TYPES[seed % 4], "instance_id": f"i-{seed:017x}"}
     last = Record(CapacityType.SPOT, started=moments[twice].isoformat(), where=where)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from airflow_interruptible.core.prices import Price
 from airflow_interruptible.exceptions import ConfigurationError, InterruptibleError
 from airflow_interruptible.settings import DEFAULTS, Settings, get_settings
 
@@ -43,6 +44,8 @@ def test_settings_are_read_once_and_never_change(configure: Callable[..., None],
         ("system_retry_delay", "2.5", timedelta(seconds=2.5)),
         ("system_retry_delay", "86400", timedelta(days=1)),
         ("spot_timeout", "90", timedelta(seconds=90)),
+        ("prices", '{"default": {"spot": 0.1, "on_demand": 1}}', {"default": Price(0.1, 1.0)}),
+        ("currency", "EUR", "EUR"),
         ("compute", "queue", "queue"),
         ("compute_options", '{"spot": "a", "on_demand": "b"}', {"spot": "a", "on_demand": "b"}),
         ("pod_compute", " karpenter ", "karpenter"),
@@ -72,6 +75,8 @@ def test_what_can_be_meant(configure: Callable[..., None], key: str, text: str, 
         ("compute_options", "spot"),
         ("compute_options", "[]"),
         ("compute_options", '{"spot": }'),
+        ("prices", "cheap"),
+        ("prices", '{"m5.large": 0.1}'),
     ],
 )
 def test_what_cannot_be_meant_is_refused(configure: Callable[..., None], key: str, text: str) -> None:

@@ -28,9 +28,11 @@ from airflow_interruptible.ledger import Ledger, Record
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from sqlalchemy.orm import Session
+
     from airflow_interruptible.testing import SpotLab
 
-DAG = "spot_stories"
+DAG, PAST_DAG = "spot_stories", "spot_training"
 SCRIPT = "<script>document.title = 'owned'</script><img src=x onerror=\"document.title='owned'\">"
 ENDINGS = {
     "I": Ending.INTERRUPTION,
@@ -60,17 +62,24 @@ class Story:
     map_index: int = -1
     minutes: float = 24
     reason: str | None = None
+    ago: timedelta = timedelta(minutes=5)
+    pauses: tuple[int, ...] = (1, 2, 6, 300)  # seconds
+    dag_id: str = DAG
 
 
 STORIES = (
     Story("one", "o", Budget(4, 7)),
     Story("twelve", "IIAIFINAIFAo", Budget(4, 7)),
-    Story("two_hundred", "".join(islice(cycle("IIFAINA"), 199)) + "o", Budget(120, 120), minutes=44),
+    Story("two_hundred", "".join(islice(cycle("IIFAINA"), 199)) + "o", Budget(120, 120), minutes=11, pauses=(1800,)),
     Story("shards", "Io", Budget(4, 7), map_index=0, minutes=35),
     Story("shards", "IIAo", Budget(4, 7), map_index=1, minutes=35),
     Story("shards", "o", Budget(4, 7), map_index=2, minutes=35),
     Story("hostile", "Ao", Budget(4, 7), reason=SCRIPT),
 )
+
+
+PAST_RUNS = 60
+PAST = timedelta(days=6.5)
 
 
 def seed(lab: SpotLab, run_id: str) -> None:
@@ -83,14 +92,14 @@ def seed(lab: SpotLab, run_id: str) -> None:
     subprocess.run([sys.executable, __file__, run_id], env=environment, check=True, timeout=120)
 
 
-def write(session: Any, run_id: str, story: Story) -> None:
+def write(session: Session, run_id: str, story: Story) -> None:
     """Write one history: Airflow's rows, and the ledger."""
     from airflow_interruptible.server import seam
 
-    ti = seam.find(session, (DAG, story.task_id, run_id, story.map_index))
+    ti = seam.find(session, (story.dag_id, story.task_id, run_id, story.map_index))
     attempts = simulate(story.budget, True, [ENDINGS[letter] for letter in story.endings]).attempts
     assert len(attempts) == len(story.endings), f"{story.task_id} would have ended before"
-    records = list(_records(story, attempts))
+    records = list(_records(run_id, story, attempts))
     for (attempt, record), letter in zip(records[:-1], story.endings, strict=False):
         session.add(_history(ti, attempt, record, ENDINGS[letter]))
     last_attempt, last = records[-1]
@@ -101,11 +110,33 @@ def write(session: Any, run_id: str, story: Story) -> None:
     seam.write_state(session, ti, LEDGER_KEY, _document(ledger, records))
 
 
-def _records(story: Story, attempts: Sequence[PlannedAttempt]) -> Any:
-    random = Random(f"{story.task_id}{story.map_index}")
+def write_past(session: Session, run_id: str) -> None:
+    """Write runs of a week, of one task each: most of its attempts were left in peace."""
+    random = Random(PAST_RUNS)
+    for number in range(PAST_RUNS):
+        past, ago = f"past_{number}", PAST * (number + 0.5) / PAST_RUNS
+        _copy_run(session, run_id, past, datetime.now(timezone.utc) - ago)
+        endings = random.choice(["o", "o", "o", "Io", "IFo"])
+        write(session, past, Story("fit", endings, Budget(4, 7), minutes=70, ago=ago, dag_id=PAST_DAG))
+
+
+def _copy_run(session: Session, run_id: str, new_run_id: str, at: datetime) -> None:
+    from airflow.models.dagrun import DagRun
+    from airflow.models.taskinstance import TaskInstance
+    from sqlalchemy import insert, inspect, select
+
+    for model, fresh in ((DagRun, {"run_after": at}), (TaskInstance, {"id": uuid.uuid4()})):
+        row = session.scalar(select(model).where(model.dag_id == PAST_DAG, model.run_id == run_id))
+        columns = {attribute.key: getattr(row, attribute.key) for attribute in inspect(model).column_attrs}
+        columns.pop("id")
+        session.execute(insert(model).values({**columns, **fresh, "run_id": new_run_id}))
+
+
+def _records(run_id: str, story: Story, attempts: Sequence[PlannedAttempt]) -> Any:
+    random = Random(f"{run_id}{story.task_id}{story.map_index}")
     lengths = [timedelta(minutes=story.minutes * random.uniform(0.3, 1.6)) for _ in attempts]
-    pauses = [timedelta(seconds=random.choice([1, 2, 6, 300])) for _ in attempts]
-    started = datetime.now(timezone.utc) - timedelta(minutes=5) - sum((*lengths, *pauses), timedelta())
+    pauses = [timedelta(seconds=random.choice(story.pauses)) for _ in attempts]
+    started = datetime.now(timezone.utc) - story.ago - sum((*lengths, *pauses), timedelta())
     for attempt, letter, length, pause in zip(attempts, story.endings, lengths, pauses, strict=True):
         cause = ENDINGS[letter].cause_on(attempt.capacity)
         rule, reason = TOLD.get(ENDINGS[letter], (None, None))
@@ -181,6 +212,7 @@ def _time(text: str | None) -> datetime:
 if __name__ == "__main__":
     from airflow.utils.session import create_session
 
-    with create_session() as session:
+    with create_session() as database:
         for story in STORIES:
-            write(session, sys.argv[1], story)
+            write(database, sys.argv[1], story)
+        write_past(database, sys.argv[1])

@@ -56,8 +56,8 @@ def live(lab: SpotLab) -> DagRun:
 def stories(lab: SpotLab, live: DagRun) -> DagRun:
     """A run with the histories of ``seeding.py``; a run of a Dag that nobody annotated is there too."""
     run = lab.trigger(DAG, run_id="stories")
-    plain = lab.trigger("plain_tasks", run_id="plain")
-    for each in (run, plain):
+    others = [lab.trigger("plain_tasks", run_id="plain"), lab.trigger("spot_training", run_id="stories")]
+    for each in (run, *others):
         assert lab.client.wait_for_run(each).state == "success"
     seed(lab, run.run_id)
     return run

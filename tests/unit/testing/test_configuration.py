@@ -93,6 +93,13 @@ def test_a_database_of_ones_own_is_used_by_all() -> None:
     assert api_server_environment(own, environment) == environment
 
 
+def test_a_stack_below_a_path_is_asked_there_by_people_and_workers_alike() -> None:
+    environment = stack_environment(settings(base_path="/airflow"), {})
+
+    assert environment["AIRFLOW__API__BASE_URL"] == "http://127.0.0.1:1001/airflow"
+    assert environment["AIRFLOW__CORE__EXECUTION_API_SERVER_URL"] == "http://127.0.0.1:1001/airflow/execution/"
+
+
 def test_the_processes_import_this_copy_of_the_package() -> None:
     environment = stack_environment(settings(), {"PYTHONPATH": "/mine"})
 

@@ -45,6 +45,14 @@ def spot_live():
     reclaimed() >> waiting()
 
 
+@dag(schedule=None, default_args={"interruptible": True, "retries": 4, "system_retries": 7})
+def spot_training():
+    @task.interruptible
+    def fit(): ...
+
+    fit()
+
+
 @dag(schedule=None)
 def plain_tasks():
     @task
@@ -55,4 +63,5 @@ def plain_tasks():
 
 spot_stories()
 spot_live()
+spot_training()
 plain_tasks()

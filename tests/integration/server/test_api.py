@@ -1,0 +1,214 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The JSON API, with Airflow's own authentication and two people, one of whom may read one Dag and none other."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta, timezone
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from airflow.api_fastapi import app as airflow_app
+from airflow.api_fastapi.auth.managers.simple.user import SimpleAuthManagerUser
+from airflow.models.task_state_store import TaskStateStoreModel
+from airflow.utils.session import create_session
+from e2e.ui import people
+from fastapi.testclient import TestClient
+from sqlalchemy import delete
+
+from airflow_interruptible.core.capacity import CapacityType
+from airflow_interruptible.core.cause import Cause, Charge
+from airflow_interruptible.ledger import Record
+from airflow_interruptible.report.memory import Memory
+from airflow_interruptible.ui.app import app
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+SPOT = CapacityType.SPOT
+SCRIPT = "<script>alert(1)</script>"
+
+
+def ago(minutes: float) -> str:
+    return (datetime.now(timezone.utc) - timedelta(minutes=minutes)).isoformat(timespec="milliseconds")
+
+
+LOST = Record(
+    SPOT,
+    Cause.SPOT_INTERRUPTION,
+    Charge.SYSTEM,
+    ago(60),
+    ago(30),
+    SCRIPT,
+    {"zone": "z1", "node": "n1"},
+    "ec2/imds-notice",
+    why="the task is interruptible",
+    notice={"provider": "ec2", "at": ago(32), "deadline": None},
+    checkpoint={"at": ago(40), "loaded": False},
+)
+
+
+@pytest.fixture
+def clients(database: None, tmp_path: Any, monkeypatch: pytest.MonkeyPatch) -> Iterator[dict[str, TestClient]]:
+    """Clients of the application by who uses them; ``stranger`` has not signed in."""
+    with create_session(scoped=False) as session:
+        session.execute(delete(TaskStateStoreModel))
+    for key, value in people.settings(tmp_path)["config"]["core"].items():
+        monkeypatch.setenv(f"AIRFLOW__CORE__{key.upper()}", str(value))
+    monkeypatch.setenv("AIRFLOW__API_AUTH__JWT_SECRET", "s" * 64)
+    monkeypatch.setattr("airflow_interruptible.report.answer.MEMORY", Memory())
+    for question in ("full_report", "interruptions"):
+        function = getattr(__import__("airflow_interruptible.report.answer", fromlist=[question]), question)
+        monkeypatch.setitem(function.__kwdefaults__, "memory", Memory(fresh=-1))
+    airflow_app.purge_cached_app()
+    manager = airflow_app.init_auth_manager()
+    users = {name: SimpleAuthManagerUser(username=name, role=role) for name, role in people.PEOPLE.items()}
+    signed = {name: f"Bearer {manager.generate_jwt(user)}" for name, user in users.items()}
+    yield {
+        "stranger": TestClient(app),
+        **{name: TestClient(app, headers={"Authorization": token}) for name, token in signed.items()},
+    }
+    airflow_app.purge_cached_app()
+
+
+@pytest.fixture
+def theirs(deploy: Any) -> Any:
+    """A task instance of a Dag that a guest may not read."""
+    return deploy().trigger().start_run().run(record=LOST).reported().run(record=Record(SPOT, started=ago(20)))
+
+
+@pytest.fixture
+def shared(deploy: Any, monkeypatch: pytest.MonkeyPatch) -> Any:
+    """A task instance of the Dag that a guest may read."""
+    deployment = deploy().trigger().start_run().run(record=LOST).reported()
+    monkeypatch.setattr(people, "OPEN_DAG", deployment.dag.dag_id)
+    return deployment
+
+
+def of(deployment: Any, **more: Any) -> dict[str, Any]:
+    return {"dag_id": deployment.dag.dag_id, "run_id": "run", "task_id": "work", **more}
+
+
+def test_everything_about_a_task_instance(clients: Any, theirs: Any) -> None:
+    answer = clients["admin"].get("/api/attempts", params=of(theirs)).json()
+    assert answer["summary"] == "Interrupted once on spot, forgiven; 2 of 2 retries left; now on spot."
+    assert [answer[name] for name in ("annotated", "interruptible", "live")] == [True] * 3
+    assert answer["state"] == "running"
+    assert answer["budget"] == {
+        "user_retries": 2, "user_retries_left": 2, "system_retries": 2, "system_retries_left": 1,
+    }  # fmt: skip
+    assert answer["next"] is None
+    first, second = answer["attempts"]
+    assert (first["capacity"], first["cause"], first["charge"]) == ("spot", "spot_interruption", "system")
+    assert first["placed_because"] == "the task is interruptible"
+    assert (first["rule"], first["rule_source"][:8]) == ("ec2/imds-notice", "https://")
+    assert first["where"] == {"host": "h", "zone": "z1", "node": "n1"}
+    assert first["notice"]["provider"] == "ec2"
+    assert first["checkpoint"]["loaded"] is False
+    assert first["start"].endswith("Z")
+    assert (second["state"], second["cause"], second["charge"]) == ("running", None, None)
+
+
+def test_who_waits_is_told_where_it_goes(clients: Any, shared: Any) -> None:
+    answer = clients["admin"].get("/api/attempts", params=of(shared)).json()
+    assert answer["next"] == {"capacity": "spot", "why": "the task is interruptible"}
+    assert len(answer["attempts"]) == 1
+
+
+def test_a_task_that_is_not_ours_shows_what_airflow_knows(clients: Any, deploy: Any) -> None:
+    plain = deploy(annotated=False).trigger().start_run().run().finished("success")
+    answer = clients["admin"].get("/api/attempts", params=of(plain)).json()
+    assert (answer["annotated"], answer["budget"], answer["live"]) == (False, None, False)
+    assert [attempt["state"] for attempt in answer["attempts"]] == ["success"]
+
+
+def test_text_from_outside_travels_as_json_only(clients: Any, theirs: Any) -> None:
+    for path in ("attempts", "interruptions"):
+        answer = clients["admin"].get(f"/api/{path}", params=of(theirs) if path == "attempts" else None)
+        assert SCRIPT in answer.text
+        assert answer.headers["Content-Type"] == "application/json"
+        assert answer.headers["X-Content-Type-Options"] == "nosniff"
+
+
+def test_a_stranger_gets_nothing(clients: Any, theirs: Any) -> None:
+    for path in ("attempts", "report", "interruptions"):
+        assert clients["stranger"].get(f"/api/{path}", params=of(theirs)).status_code == 401
+
+
+def test_a_session_cookie_signs_in_as_on_airflows_own_pages(clients: Any, theirs: Any) -> None:
+    token = clients["admin"].headers["Authorization"].partition(" ")[2]
+    browser = TestClient(app, cookies={"_token": token})
+    assert browser.get("/api/attempts", params=of(theirs)).status_code == 200
+    assert TestClient(app, cookies={"_token": "forged"}).get("/api/report").status_code == 403
+
+
+def test_a_guest_is_refused_a_dag_that_they_may_not_read(clients: Any, theirs: Any, shared: Any) -> None:
+    for path in ("attempts", "report", "interruptions"):
+        assert clients["guest"].get(f"/api/{path}", params=of(theirs)).status_code == 403
+        assert clients["guest"].get(f"/api/{path}", params=of(shared)).status_code == 200
+
+
+def test_whether_it_exists_is_no_guests_business(clients: Any, theirs: Any) -> None:
+    missing = clients["guest"].get("/api/attempts", params={**of(theirs), "run_id": "none"})
+    assert missing.status_code == 403
+    assert clients["guest"].get("/api/attempts", params={**of(theirs), "dag_id": "~"}).status_code == 404
+
+
+def test_the_dag_that_is_checked_is_the_dag_that_is_shown(clients: Any, theirs: Any, shared: Any) -> None:
+    dags = [("dag_id", theirs.dag.dag_id), ("dag_id", shared.dag.dag_id)]
+    rest = [("run_id", "run"), ("task_id", "work")]
+    for order in (dags, dags[::-1]):
+        answer = clients["guest"].get("/api/attempts", params=[*order, *rest])
+        assert answer.status_code == 403 or answer.json()["dag_id"] == shared.dag.dag_id
+
+
+def test_a_guest_sees_nothing_of_another_dag_in_the_sums(clients: Any, theirs: Any, shared: Any) -> None:
+    everything, some = (clients[who].get("/api/report").json() for who in ("admin", "guest"))
+    assert everything["totals"]["interruptions"] == 2
+    assert some["totals"]["interruptions"] == 1
+    assert [share["value"] for share in some["by_dag"]] == [shared.dag.dag_id]
+    assert theirs.dag.dag_id not in clients["guest"].get("/api/report").text
+    page = clients["guest"].get("/api/interruptions").json()
+    assert (page["total"], [item["dag_id"] for item in page["items"]]) == (1, [shared.dag.dag_id])
+
+
+def test_filters_and_pages(clients: Any, theirs: Any, shared: Any) -> None:
+    ask = clients["admin"].get
+    assert ask("/api/interruptions", params={"limit": 1, "offset": 1}).json()["total"] == 2
+    assert len(ask("/api/interruptions", params={"limit": 1, "offset": 1}).json()["items"]) == 1
+    assert ask("/api/report", params={"zone": "z1", "cause": ""}).json()["totals"]["interruptions"] == 2
+    assert ask("/api/report", params={"zone": "z2"}).json()["totals"]["attempts"] == 0
+    assert ask("/api/report", params={"capacity": "on-demand"}).json()["totals"]["attempts"] == 0
+    (item,) = ask("/api/interruptions", params={"dag_id": theirs.dag.dag_id}).json()["items"]
+    assert (item["attempt"], item["zone"], item["instance_type"], item["reason"]) == (1, "z1", "unknown", SCRIPT)
+    assert item["lost_seconds"] == pytest.approx(1800, abs=5)
+
+
+@pytest.mark.parametrize(
+    "query", ["start=yesterday", "cause=weather", "start=2026-01-02&end=2026-01-01", "start=2020-01-01", "limit=0",
+              "limit=10000", "offset=-1", "zone=" + "z" * 300],
+)  # fmt: skip
+def test_what_cannot_be_meant_is_refused(clients: Any, query: str) -> None:
+    assert clients["admin"].get(f"/api/interruptions?{query}").status_code == 422
+
+
+def test_nothing_there(clients: Any, theirs: Any) -> None:
+    answer = clients["admin"].get("/api/attempts", params=of(theirs, map_index=3))
+    assert (answer.status_code, "at map index 3" in answer.json()["detail"]) == (404, True)
+
+
+def test_a_ledger_that_cannot_be_read_is_told(clients: Any, theirs: Any) -> None:
+    theirs.set_ledger({"version": 99})
+    answer = clients["admin"].get("/api/attempts", params=of(theirs))
+    assert (answer.status_code, "is not a ledger" in answer.json()["detail"]) == (409, True)
+    assert clients["admin"].get("/api/report").json()["totals"]["attempts"] == 0
+
+
+def test_it_is_documented(clients: Any) -> None:
+    document = clients["stranger"].get("/openapi.json").json()
+    paths = {path: operation["get"] for path, operation in document["paths"].items() if path.startswith("/api/")}
+    assert set(paths) == {"/api/attempts", "/api/report", "/api/interruptions"}
+    for operation in paths.values():
+        assert operation["description"]
+        assert set(operation["responses"]) >= {"200", "401", "403"}
+        assert "$ref" in operation["responses"]["200"]["content"]["application/json"]["schema"]
+    assert clients["stranger"].get("/docs").status_code == 404  # it would load its scripts from another host

@@ -1,0 +1,109 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Attempts as reports count them: they must say what the ledger's own objects say, at a fraction of the cost."""
+
+from __future__ import annotations
+
+import json
+import math
+from datetime import datetime, timedelta, timezone
+from typing import Any
+
+import pytest
+
+from airflow_interruptible.core.capacity import CapacityType
+from airflow_interruptible.core.cause import Cause, Charge
+from airflow_interruptible.ledger import Ledger, Record
+from airflow_interruptible.report.entry import UNKNOWN, Entry, Row, entries
+
+SPOT, ON_DEMAND = CapacityType.SPOT, CapacityType.ON_DEMAND
+T0 = datetime(2026, 1, 1, tzinfo=timezone.utc)
+
+
+def at(minutes: float) -> str:
+    return (T0 + timedelta(minutes=minutes)).isoformat(timespec="milliseconds")
+
+
+def seconds(minutes: float) -> float:
+    return (T0 + timedelta(minutes=minutes)).timestamp()
+
+
+def read(
+    records: dict[int, Record], *, bases: tuple[int, ...] = (0,), document: str | None = None, **row: Any
+) -> list[Entry]:
+    document = document if document is not None else json.dumps(Ledger(5, bases, records).to_json())
+    known: dict[str, Any] = {"state": "success", "number": max(records, default=0), "end": None, **row}
+    updated = T0 + timedelta(minutes=90)
+    return entries(Row(7, updated, known["state"], known["number"], known["end"], "dag", "run", "task", -1, document))
+
+
+INTERRUPTED = Record(SPOT, Cause.SPOT_INTERRUPTION, Charge.SYSTEM, at(0), at(10), "why", {"zone": "a"})
+
+
+def test_a_written_end() -> None:
+    (entry,) = read({1: INTERRUPTED})
+    assert entry == Entry(
+        7, "dag", "run", "task", -1, 1, "spot", "spot_interruption", "system", "a", UNKNOWN, seconds(0), seconds(10),
+        False, False,
+    )  # fmt: skip
+    assert entry.interrupted
+    assert entry.seconds(seconds(60)) == 600
+
+
+def test_the_end_of_a_success_is_airflows() -> None:
+    (entry,) = read({1: Record(SPOT, started=at(0))}, end=T0 + timedelta(minutes=30))
+    assert (entry.end, entry.cause, entry.charge) == (seconds(30), None, None)
+
+
+def test_a_time_of_sqlite_has_no_offset_and_is_utc() -> None:
+    (entry,) = read({1: Record(SPOT, started=at(0))}, end=datetime(2026, 1, 1, 0, 30))
+    assert entry.end == seconds(30)
+
+
+def test_what_runs_has_not_ended() -> None:
+    (entry,) = read({1: Record(SPOT, started=at(0))}, state="running", end=T0 - timedelta(minutes=1))
+    assert entry.end == math.inf
+    assert entry.seconds(seconds(5)) == 300
+
+
+def test_an_attempt_that_never_reported_ended_when_the_next_began() -> None:
+    lost = Record(SPOT, charge=Charge.SYSTEM, started=at(0))
+    first, _ = read({1: lost, 2: Record(SPOT, started=at(12))}, state="running")
+    assert (first.end, first.cause) == (seconds(12), "spot_interruption")
+
+
+@pytest.mark.parametrize(
+    ("record", "cause"),
+    [
+        (Record(SPOT, charge=Charge.SYSTEM), "infrastructure"),
+        (Record(SPOT, charge=Charge.USER, started=at(0)), "spot_interruption"),
+        (Record(ON_DEMAND, charge=Charge.USER, started=at(0)), "unknown"),
+        (Record(SPOT, started=at(0)), None),
+        (Record(SPOT, charge=Charge.NONE, started=at(0)), None),
+    ],
+)
+def test_silence_is_judged_as_the_rules_judge_it(record: Record, cause: str | None) -> None:
+    (entry,) = read({1: record})
+    assert entry.cause == cause
+
+
+def test_on_demand_after_spot_is_a_fallback_until_the_next_clear() -> None:
+    on_demand = Record(ON_DEMAND, started=at(20), ended=at(30))
+    assert [entry.fallback for entry in read({1: INTERRUPTED, 2: on_demand, 3: on_demand})] == [False, True, True]
+    assert [entry.fallback for entry in read({1: INTERRUPTED, 2: on_demand}, bases=(0, 1))] == [False, False]
+    assert [entry.fallback for entry in read({1: on_demand})] == [False]
+
+
+def test_attempts_are_read_in_their_order_and_notices_are_seen() -> None:
+    noticed = Record(SPOT, started=at(0), notice={"provider": "ec2", "at": at(1), "deadline": None})
+    found = read(dict.fromkeys((11, 2, 1), noticed))
+    assert [entry.attempt for entry in found] == [1, 2, 11]
+    assert all(entry.noticed for entry in found)
+
+
+@pytest.mark.parametrize(
+    "document", ["", "null", "[]", "{}", '{"attempts": {"1": {"cause": "weather"}}, "bases": [0]}',
+                 '{"attempts": {"1": {"started": "soon"}}, "bases": [0]}', '{"attempts": {"x": {}}, "bases": [0]}',
+                 '{"attempts": {"1": {"where": {"zone": 5}}}, "bases": [0]}', '{"attempts": {"1": 5}, "bases": [0]}'],
+)  # fmt: skip
+def test_what_is_no_ledger_counts_nothing(document: str) -> None:
+    assert read({}, document=document) == []
