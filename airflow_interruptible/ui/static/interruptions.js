@@ -13,6 +13,7 @@ import { totals } from "./totals.js";
 import { count } from "./words.js";
 
 const RETRY = 10_000;
+const SOON = 500; // an API server that has just started reads the latest attempts first, and answers meanwhile
 const CARD = 2 * 17; // its padding and border, as in page.css
 
 const main = document.getElementById("page");
@@ -37,12 +38,17 @@ async function refresh() {
   offset = 0;
   wanted = filters.parameters();
   await load(async (signal) => {
-    [report, listed] = await Promise.all([
-      ask("report", wanted, signal),
-      ask("interruptions", { ...wanted, limit: PAGE, offset }, signal),
-    ]);
-    filters.suggest(suggestions());
-    render();
+    let complete = false;
+    while (!complete && !signal.aborted) {
+      [report, listed] = await Promise.all([
+        ask("report", wanted, signal),
+        ask("interruptions", { ...wanted, limit: PAGE, offset }, signal),
+      ]);
+      filters.suggest(suggestions());
+      render();
+      complete = report.complete && listed.complete;
+      if (!complete) await new Promise((resume) => setTimeout(resume, SOON));
+    }
   });
 }
 
@@ -82,6 +88,8 @@ function render() {
   );
   show(
     parts.report,
+    !report.complete &&
+      h("p", { class: "notice" }, "Older attempts are still being read. These figures grow."),
     report.truncated &&
       h(
         "p",

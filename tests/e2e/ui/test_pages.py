@@ -369,6 +369,20 @@ def test_an_api_server_that_comes_back_is_asked_again(visit: Open) -> None:
     expect(page.get_by_role("alert")).to_have_count(0)
 
 
+def test_figures_grow_while_older_attempts_are_read(visit: Open) -> None:
+    page = visit("interruptible/interruptions")
+    wait_until_shown(page)
+    whole = page.locator(".totals").inner_text()
+    page.route("**/api/report*", lambda route: route.fulfill(json={**route.fetch().json(), "complete": False}))
+    page.reload()
+    expect(page.locator(".notice")).to_contain_text("Older attempts are still being read")
+    expect(page.locator("main[aria-busy=true]")).to_be_attached()
+    page.unroute("**/api/report*")
+    wait_until_shown(page)
+    expect(page.locator(".notice")).to_have_count(0)
+    assert page.locator(".totals").inner_text() == whole
+
+
 def test_a_stranger_is_led_to_the_log_in_and_back(visit: Open, lab: SpotLab) -> None:
     address = f"{lab.stack.base_url}/{attempts_path('one')}"
     for path in (address, address.replace("/attempts", "/api/attempts").replace("%7BMAP_INDEX%7D", "-1")):
