@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from e2e.conftest import StartLab
-    from playwright.sync_api import Browser, FrameLocator, Page
+    from playwright.sync_api import Browser, FrameLocator, Page, Route
 
     from airflow_interruptible.testing import DagRun, SpotLab
 
@@ -34,6 +34,10 @@ PREFIX = "/teams/airflow"
 COUNTS = {"waiting": 0, "one": 1, "twelve": 12, "two_hundred": 200}
 FRAME = "iframe"
 OUTCOMES = "#content tbody .badge"
+CATCH_A_CLICK = """() => document.addEventListener("click", (event) => {
+    event.preventDefault();  // the tests ask no other host
+    globalThis.followed = [event.target.href, event.target.target, event.target.rel];
+}, { capture: true, once: true })"""
 
 
 @pytest.fixture(scope="module")
@@ -198,6 +202,13 @@ def test_the_tabs_are_reached_by_clicking_in_airflow(visit: Open) -> None:
     page.get_by_role("link", name="Attempts").click()
     expect(page.frame_locator(FRAME).locator("#content tbody tr")).to_have_count(12)
     picture(page, "attempts")
+    page.evaluate(CATCH_A_CLICK)
+    page.frame_locator(FRAME).get_by_role("link", name="ec2/imds-notice").first.click()
+    href, target, rel = page.evaluate("globalThis.followed")
+    assert href.startswith("https://docs.aws.amazon.com/")
+    assert (target, rel) == ("_blank", "noopener noreferrer"), (
+        "the frame may open nothing, Airflow's page does it for it"
+    )
 
     page.get_by_role("link", name="Interruptions").click()
     inside = page.frame_locator(FRAME)
@@ -337,6 +348,24 @@ def test_the_report_is_shown(visit: Open, theme: str) -> None:
     expect(rows).to_have_count(len(answer["over_time"]))
     check_accessible(page)
     check_widths(page, 360, 1600)
+
+
+def test_figures_grow_while_the_api_server_still_reads(visit: Open) -> None:
+    page = visit("interruptible/interruptions?range=1h")
+    wait_until_shown(page)
+    asked = []
+
+    def say_incomplete_once(route: Route) -> None:
+        answer = route.fetch()
+        asked.append(answer)
+        route.fulfill(response=answer, json={**answer.json(), "complete": len(asked) > 1})
+
+    page.route("**/api/report*", say_incomplete_once)
+    page.reload()
+    expect(page.get_by_text("still being read")).to_be_visible()
+    wait_until_shown(page)
+    expect(page.get_by_text("still being read")).to_have_count(0)
+    assert len(asked) == 2
 
 
 REFUSALS = {
