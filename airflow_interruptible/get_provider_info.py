@@ -82,6 +82,12 @@ def _options() -> dict[str, Any]:
             "float",
             "How long, in seconds, a pod may wait for a spot node before the next attempt goes on-demand.",
         ),
+        **_report_options(),
+    }
+
+
+def _report_options() -> dict[str, Any]:
+    return {
         "prices": _option(
             "prices",
             "string",

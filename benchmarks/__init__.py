@@ -12,6 +12,7 @@ MEASURES = {
     "state_update": "benchmarks.state_update",
     "parse": "benchmarks.parse",
     "start": "benchmarks.start",
+    "pages": "benchmarks.pages",
     "checkpoint": "benchmarks.checkpoint",
     "recovery": "benchmarks.recovery",
 }

@@ -7,12 +7,16 @@ import json
 import sys
 from typing import TYPE_CHECKING, Any
 
-from airflow_interruptible.attempts import AttemptView, view
+from airflow_interruptible.attempts import AttemptView, Story, tell
 from airflow_interruptible.exceptions import LedgerError
 from airflow_interruptible.server import tries
+from airflow_interruptible.summary import summary
 
 if TYPE_CHECKING:
     import argparse
+    from collections.abc import Sequence
+
+    from airflow_interruptible.server.seam import Key
 
 _COLUMNS = ("attempt", "state", "capacity", "cause", "charge", "start", "seconds", "left", "host")
 
@@ -29,17 +33,22 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> None:
     """Print the attempts, oldest first."""
     try:
-        views = read((args.dag_id, args.task_id, args.run_id, args.map_index))
+        told = story((args.dag_id, args.task_id, args.run_id, args.map_index))
     except (ValueError, LedgerError) as error:
         sys.exit(str(error))
     if args.output == "json":
-        print(json.dumps([attempt.to_json() for attempt in views], indent=2))
+        print(json.dumps([attempt.to_json() for attempt in told.attempts], indent=2))
     else:
-        print(table(views))
+        print(summary(told), table(told.attempts), sep="\n\n")
 
 
-def read(key: tuple[str, str, str, int]) -> list[AttemptView]:
-    """Return the attempts of a task instance: Dag id, task id, run id, map index.
+def read(key: Key) -> list[AttemptView]:
+    """Return the attempts of a task instance, as :func:`story` finds them."""
+    return list(story(key).attempts)
+
+
+def story(key: Key) -> Story:
+    """Return the attempts of a task instance, and what they lead to.
 
     :raises ValueError: there is no such task instance.
     :raises LedgerError: its history cannot be read.
@@ -55,10 +64,10 @@ def read(key: tuple[str, str, str, int]) -> list[AttemptView]:
                 f"There is no task instance {dag_id}.{task_id} in run {run_id!r}{mapped}. "
                 "See: airflow tasks states-for-dag-run"
             )
-        return view(known)
+        return tell(known)
 
 
-def table(views: list[AttemptView]) -> str:
+def table(views: Sequence[AttemptView]) -> str:
     """Return the attempts as a plain table, with the reasons below it."""
     from tabulate import tabulate
 

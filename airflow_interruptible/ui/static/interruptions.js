@@ -96,7 +96,7 @@ function render() {
   );
   show(
     parts.report,
-    !report.complete && h("p", { class: "notice" }, "Older attempts are still being read …"),
+    !report.complete && h("p", { class: "notice" }, "Older attempts are still being read. These figures grow."),
     report.truncated &&
       h(
         "p",

@@ -9,10 +9,11 @@ from datetime import datetime, timedelta, timezone
 
 import pytest
 
-from airflow_interruptible.attempts import AttemptView
+from airflow_interruptible.attempts import AttemptView, Story
 from airflow_interruptible.cli import attempts, main
 from airflow_interruptible.core.capacity import CapacityType
 from airflow_interruptible.core.cause import Cause, Charge
+from airflow_interruptible.summary import summary
 
 START = datetime(2026, 1, 1, 12, 30, tzinfo=timezone.utc)
 VIEWS = [
@@ -49,18 +50,18 @@ def test_no_attempts_is_an_empty_table() -> None:
 def test_both_outputs(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], output: str) -> None:
     asked: list[tuple[str, str, str, int]] = []
 
-    def read(key: tuple[str, str, str, int]) -> list[AttemptView]:
+    def story(key: tuple[str, str, str, int]) -> Story:
         asked.append(key)
-        return VIEWS
+        return Story("running", True, VIEWS)
 
-    monkeypatch.setattr(attempts, "read", read)
+    monkeypatch.setattr(attempts, "story", story)
     main(["attempts", "dag", "run", "task", "--map-index", "4", "--output", output])
     printed = capsys.readouterr().out
     assert asked == [("dag", "task", "run", 4)]
     if output == "json":
         assert json.loads(printed) == [view.to_json() for view in VIEWS]
     else:
-        assert printed == attempts.table(VIEWS) + "\n"
+        assert printed == f"{summary(Story('running', True, VIEWS))}\n\n{attempts.table(VIEWS)}\n"
 
 
 def test_a_task_that_is_not_mapped_needs_no_index() -> None:

@@ -45,6 +45,21 @@ def test_a_missing_column_is_named(monkeypatch: pytest.MonkeyPatch, columns: str
         seam.models()
 
 
+def test_the_task_state_store_is_one_that_we_know(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert seam.stored_states().__name__ == "TaskStateStoreModel"
+    monkeypatch.setattr(seam, "_STORE_COLUMNS", {"value", "zodiac"})
+    with pytest.raises(seam.SeamChangedError, match="TaskStateStoreModel has no zodiac"):
+        seam.stored_states()
+
+
+def test_the_states_that_nothing_follows_are_airflows() -> None:
+    from airflow.utils.state import DagRunState, State
+
+    assert {str(state.value) for state in State.finished if state is not None} == seam.FINISHED
+    assert {state.value for state in State.unfinished_dr_states} == seam.UNFINISHED_RUN
+    assert {state.value for state in DagRunState} > seam.UNFINISHED_RUN
+
+
 def test_a_model_that_has_moved_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     import sys
 
