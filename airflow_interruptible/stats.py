@@ -2,7 +2,8 @@
 """Airflow's own metrics, whatever sends them on: StatsD, Datadog or OpenTelemetry, as ``[metrics]`` says.
 
 The one module that knows where Airflow keeps them. The surprising fact: Airflow 3.3 has two copies, one for tasks and
-one for its servers, each set up by the processes it is for. Counting in the other one counts nothing, in silence.
+one for its servers, each set up by the processes it is for. Counting in the other one counts nothing, in silence,
+unless a task was forked from a server, as LocalExecutor does.
 """
 
 from __future__ import annotations
