@@ -7,9 +7,12 @@ that schema says (``airflow/providers_manager.py``, ``_discover_taskflow_decorat
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from airflow_interruptible.settings import DEFAULTS, SECTION
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 _ADDED = "0.1.0"
 
@@ -19,103 +22,84 @@ def _literal(text: str) -> str:
     return text.replace("{", "{{").replace("}", "}}")
 
 
-def _option(key: str, kind: str, description: str, example: str | None = None) -> dict[str, Any]:
-    return {
-        "description": description,
-        "version_added": _ADDED,
-        "type": kind,
-        "example": example,
-        "default": _literal(DEFAULTS[key]),
-    }
+class _Option(NamedTuple):
+    """What Airflow is told of an option; ``example`` where the default shows nothing."""
+
+    type: str
+    description: str
+    example: str | None = None
+
+    def as_told(self, default: str) -> dict[str, Any]:
+        return {**self._asdict(), "version_added": _ADDED, "default": _literal(default)}
 
 
-def _options() -> dict[str, Any]:
-    return {
-        "default": _option(
-            "default", "boolean", "Whether tasks are interruptible where neither they nor their Dag say so."
-        ),
-        "system_retries": _option(
-            "system_retries",
-            "integer",
-            "How many interruptions and other system failures a task is forgiven.",
-        ),
-        "system_retry_delay": _option(
-            "system_retry_delay",
-            "float",
-            "The longest wait, in seconds, after the second system failure in a row. Doubled for each "
-            "further one, at most 5 minutes, with full jitter; the first of a row is retried at once.",
-        ),
-        "compute": _option(
-            "compute",
-            "string",
-            "What places the Airflow task itself: none, queue, executor, kubernetes, karpenter, eks, gke, aks.",
-            "queue",
-        ),
-        "compute_options": _option(
-            "compute_options",
-            "string",
-            "What the compute needs, as JSON: the two queues, the two executors, what pods ask of nodes.",
-            '{"spot": "spot-workers", "on_demand": "default"}',
-        ),
-        "notices": _option(
-            "notices",
-            "boolean",
-            "Whether a running task listens to the metadata service of its cloud (EC2, GCE, Azure) for the "
-            "notice that its machine will be reclaimed.",
-        ),
-        "session_events": _option(
-            "session_events",
-            "boolean",
-            "Whether the scheduler and the API server place attempts by watching their database sessions. "
-            "Turn it off if you use one of airflow_interruptible.executors instead.",
-        ),
-        "checkpoint_path": _option(
-            "checkpoint_path",
-            "string",
-            "Where the files of checkpoints go: a URL that ObjectStoragePath understands, or an absolute "
-            "path. It must be storage that all workers share if files are to survive a lost machine. "
-            "Empty: a directory below AIRFLOW_HOME.",
-            "s3://aws_default@bucket/checkpoints",
-        ),
-        **_pod_options(),
-    }
-
-
-def _pod_options() -> dict[str, Any]:
-    return {
-        "pod_compute": _option(
-            "pod_compute",
-            "string",
-            "What places the pods that pod operators launch: none, kubernetes, karpenter, eks, gke, aks. Empty: the "
-            "same as compute, if that is one of them.",
-            "karpenter",
-        ),
-        "pod_compute_options": _option(
-            "pod_compute_options",
-            "string",
-            "What that compute needs, as JSON. Empty: compute_options, if it is the same compute.",
-            '{"spot": {"tolerations": [{"key": "team-spot", "operator": "Exists"}]}}',
-        ),
-        "spot_timeout": _option(
-            "spot_timeout",
-            "float",
-            "How long, in seconds, a pod may wait for a spot node before the next attempt goes on-demand.",
-        ),
-        **_report_options(),
-    }
-
-
-def _report_options() -> dict[str, Any]:
-    return {
-        "prices": _option(
-            "prices",
-            "string",
-            "What an hour of one machine costs, as JSON by instance type; default is for all others. "
-            "Reports estimate from it what spot has saved.",
-            '{"default": {"spot": 0.10, "on_demand": 0.34}}',
-        ),
-        "currency": _option("currency", "string", "The currency of the prices, as reports print it."),
-    }
+_OPTIONS: Mapping[str, _Option] = {
+    "default": _Option(
+        "boolean",
+        "Whether tasks are interruptible where neither they nor their Dag say so.",
+    ),
+    "system_retries": _Option(
+        "integer",
+        "How many interruptions and other system failures a task is forgiven.",
+    ),
+    "system_retry_delay": _Option(
+        "float",
+        "The longest wait, in seconds, after the second system failure in a row. Doubled for each further "
+        "one, at most 5 minutes, with full jitter; the first of a row is retried at once.",
+    ),
+    "compute": _Option(
+        "string",
+        "What places the Airflow task itself: none, queue, executor, kubernetes, karpenter, eks, gke, aks.",
+        "queue",
+    ),
+    "compute_options": _Option(
+        "string",
+        "What the compute needs, as JSON: the two queues, the two executors, what pods ask of nodes.",
+        '{"spot": "spot-workers", "on_demand": "default"}',
+    ),
+    "notices": _Option(
+        "boolean",
+        "Whether a running task listens to the metadata service of its cloud (EC2, GCE, Azure) for the notice "
+        "that its machine will be reclaimed.",
+    ),
+    "session_events": _Option(
+        "boolean",
+        "Whether the scheduler and the API server place attempts by watching their database sessions. Turn it "
+        "off if you use one of airflow_interruptible.executors instead.",
+    ),
+    "checkpoint_path": _Option(
+        "string",
+        "Where the files of checkpoints go: a URL that ObjectStoragePath understands, or an absolute path. It "
+        "must be storage that all workers share if files are to survive a lost machine. Empty: a directory "
+        "below AIRFLOW_HOME.",
+        "s3://aws_default@bucket/checkpoints",
+    ),
+    "pod_compute": _Option(
+        "string",
+        "What places the pods that pod operators launch: none, kubernetes, karpenter, eks, gke, aks. Empty: "
+        "the same as compute, if that is one of them.",
+        "karpenter",
+    ),
+    "pod_compute_options": _Option(
+        "string",
+        "What that compute needs, as JSON. Empty: compute_options, if it is the same compute.",
+        '{"spot": {"tolerations": [{"key": "team-spot", "operator": "Exists"}]}}',
+    ),
+    "spot_timeout": _Option(
+        "float",
+        "How long, in seconds, a pod may wait for a spot node before the next attempt goes on-demand.",
+    ),
+    "prices": _Option(
+        "string",
+        "What an hour of one machine costs, as JSON by instance type; default is for all others. Reports "
+        "estimate from it what spot has saved.",
+        '{"default": {"spot": 0.10, "on_demand": 0.34}}',
+    ),
+    "currency": _Option(
+        "string",
+        "The currency of the prices, as reports print it.",
+    ),
+}
 
 
 def get_provider_info() -> dict[str, Any]:
@@ -139,7 +123,7 @@ def get_provider_info() -> dict[str, Any]:
         "config": {
             SECTION: {
                 "description": "Interruptible tasks: what spot and on-demand mean on this deployment.",
-                "options": _options(),
+                "options": {key: option.as_told(DEFAULTS[key]) for key, option in _OPTIONS.items()},
             }
         },
     }
