@@ -28,6 +28,7 @@ class StartLab(Protocol):
     def __call__(self, dags_folder: Path, **options: Any) -> SpotLab: ...
 
 
+@pytest.hookimpl(tryfirst=True)  # before pytest-xdist reads the marks
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Keep what shares a stack in one process of pytest-xdist: a module with a lab of its own, else the folder."""
     for item in items:
