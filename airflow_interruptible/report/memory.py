@@ -16,7 +16,7 @@ import threading
 import time
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from airflow_interruptible.report import rows
 from airflow_interruptible.report.entry import entries
@@ -37,6 +37,9 @@ if TYPE_CHECKING:
 
     Kept = dict[int, tuple[Version, list[Entry]]]
     """What is known of each ledger, by its id."""
+
+    Prints = dict[int, tuple[Any, ...]]
+    """See :func:`.rows.fingerprints`."""
 
 FRESH = 5.0
 """How old an answer may be, in seconds: pages that are opened together share one."""
@@ -81,6 +84,7 @@ class Memory:
     _thread: ThreadPoolExecutor | None = None
     _reading: _Reading | None = None
     _kept: Kept = field(default_factory=dict)
+    _prints: Prints = field(default_factory=dict)
     _known: Known = field(default_factory=Known)
     _since: float = math.inf
     _so_far: list[Entry] = field(default_factory=list)
@@ -125,36 +129,58 @@ class Memory:
         kept: Kept = {}
         self._so_far = []
         with open_session() as session:
-            total = rows.count(session) if progress is not None else 0
-            for batch in rows.since(session, since, self.limit + 1):
+            prints = rows.fingerprints(session)
+            for batch in rows.since(session, since, self.limit):
                 more = _read(batch)
                 kept.update(more)
                 for _, of_row in more.values():
                     self._so_far += of_row
                 if progress is not None:
-                    progress(len(kept), total)
+                    progress(len(kept), _count(prints))
         self._since = since.timestamp()
-        self._keep(kept, truncated=len(kept) > self.limit)
+        self._keep(kept, prints)
 
     def _read_again(self, open_session: OpenSession) -> None:
         """Read what has changed, and forget what is gone."""
-        kept, changed = {}, []
         with open_session() as session:
-            present = rows.versions(session, self.limit + 1)
-            for version in present[: self.limit]:
-                old = self._kept.get(version[0])
-                if old is not None and old[0] == version:
-                    kept[version[0]] = old
-                elif rows.later(version, self._since):
-                    changed.append(version[0])
-            for batch in rows.some(session, changed):
-                kept.update(_read(batch))
-        self._keep(kept, truncated=len(present) > self.limit)
+            prints = rows.fingerprints(session)
+            changed = [
+                number
+                for number in prints.keys() | self._prints.keys()
+                if prints.get(number) != self._prints.get(number)
+            ]
+            if not changed:
+                return
+            if _count(prints) > self.limit:
+                kept, present = {}, rows.versions(session, self.limit)
+            else:
+                others = frozenset(changed)
+                kept = {key: old for key, old in self._kept.items() if key // rows.THOUSAND not in others}
+                present = rows.versions(session, self.limit, changed)
+            self._compare(session, present, kept)
+        self._keep(kept, prints)
 
-    def _keep(self, kept: Kept, *, truncated: bool) -> None:
-        self._kept = kept
+    def _compare(self, session: Session, present: Sequence[Version], kept: Kept) -> None:
+        """Add to ``kept`` the ledgers that are ``present``, and read those that are not known in this version."""
+        unknown = []
+        for version in present:
+            old = self._kept.get(version[0])
+            if old is not None and old[0] == version:
+                kept[version[0]] = old
+            elif rows.later(version, self._since):
+                unknown.append(version[0])
+        for batch in rows.some(session, unknown):
+            kept.update(_read(batch))
+
+    def _keep(self, kept: Kept, prints: Prints) -> None:
+        truncated = _count(prints) > self.limit and len(kept) >= self.limit
+        self._kept, self._prints = kept, prints
         self._known = Known([entry for _, of_row in kept.values() for entry in of_row], truncated=truncated)
         self._so_far = []
+
+
+def _count(prints: Prints) -> int:
+    return sum(count for count, *_ in prints.values())
 
 
 def _read(batch: Sequence[Row]) -> Kept:

@@ -116,6 +116,19 @@ def test_the_end_of_a_success_is_seen_although_the_ledger_stays(deploy: Any) -> 
     assert entry.end < float("inf")
 
 
+def test_a_write_by_a_host_whose_clock_lags_is_seen(deploy: Any) -> None:
+    memory = Memory(fresh=-1)
+    early, _ = lost_once(deploy), lost_once(deploy)
+    assert full_report(asked(), memory=memory).totals.attempts == 2
+    last = full_report(asked(), memory=memory).totals
+    early.report(Record(SPOT, Cause.APPLICATION, Charge.USER, ago(60), ago(30), "its own error"))
+    with create_session(scoped=False) as session:
+        long_ago = datetime.now(timezone.utc) - timedelta(hours=1)
+        mine = TaskStateStoreModel.dag_id == early.dag.dag_id
+        session.execute(update(TaskStateStoreModel).where(mine).values(updated_at=long_ago))
+    assert (last.interruptions, full_report(asked(), memory=memory).totals.interruptions) == (2, 1)
+
+
 def test_what_is_gone_is_forgotten(deploy: Any) -> None:
     memory = Memory(fresh=-1)
     deployment = lost_once(deploy)
