@@ -57,6 +57,7 @@ class Stage:
         return node
 
     def begin(self, script: Mapping[str, str] | None = None) -> None:
+        self.lab.client.wait_for_dag(self.dag_id, timeout=LONG)  # Google's provider alone takes a while to import
         with _TRIGGERING:
             self.run = self.lab.trigger(self.dag_id, conf={"pool": self.pool, "script": dict(script or {})})
 

@@ -51,6 +51,8 @@ def lab(cluster: KubernetesCluster, start_lab: StartLab) -> Iterator[SpotLab]:
             Path(__file__).parent / "dags",
             triggerer=True,
             config={
+                "core": {"dagbag_import_timeout": LONG},
+                "dag_processor": {"dag_file_processor_timeout": LONG},
                 "scheduler": {"task_instance_heartbeat_timeout": 10},
                 "interruptible": {"pod_compute": "karpenter", "spot_timeout": SPOT_TIMEOUT, "system_retry_delay": 0.5},
             },
