@@ -42,7 +42,7 @@ integration: venv ## With Airflow, without a stack
 	$(BIN)/python -m pytest tests/integration -q --dist loadscope $(PARALLEL)
 
 e2e: venv system ## On a real stack, with real signals
-	$(BIN)/python -m pytest tests/e2e -q -m 'not slow' --dist loadgroup $(PARALLEL)
+	$(BIN)/python -m pytest tests/e2e -q -m 'not slow' --dist loadscope $(PARALLEL)
 
 pictures: venv system ## Take the pictures of the README again, in Chromium
 	PICTURES=$(CURDIR)/docs/pictures $(BIN)/python -m pytest tests/e2e/ui -q

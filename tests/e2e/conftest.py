@@ -11,6 +11,7 @@
 from __future__ import annotations
 
 from contextlib import ExitStack
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 import pytest
@@ -19,7 +20,10 @@ from airflow_interruptible.testing import SpotLab
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
+
+    from xdist.scheduler import LoadScopeScheduling
+
+HERE = Path(__file__).parent
 
 
 class StartLab(Protocol):
@@ -28,13 +32,20 @@ class StartLab(Protocol):
     def __call__(self, dags_folder: Path, **options: Any) -> SpotLab: ...
 
 
-@pytest.hookimpl(tryfirst=True)  # before pytest-xdist reads the marks
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Keep what shares a stack in one process of pytest-xdist: a module with a lab of its own, else the folder."""
-    for item in items:
-        if isinstance(item, pytest.Function) and "e2e" in item.path.parts:
-            group = item.path if hasattr(item.module, "lab") else item.path.parent
-            item.add_marker(pytest.mark.xdist_group(str(group)))
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> LoadScopeScheduling:
+    """Keep what shares a stack in one process of pytest-xdist: the folder, where that has a conftest, else the module.
+
+    Not by ``xdist_group``: pytest 9.2 no longer lets pytest-xdist 3.8 put the group into a test's id.
+    """
+    from xdist.scheduler import LoadScopeScheduling
+
+    class ByStack(LoadScopeScheduling):
+        def _split_scope(self, nodeid: str) -> str:
+            module = config.rootpath / nodeid.partition("::")[0]
+            shared = module.parent != HERE and (module.parent / "conftest.py").exists()
+            return str(module.parent if shared else module)
+
+    return ByStack(config, log)
 
 
 @pytest.fixture(scope="module")
