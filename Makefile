@@ -3,6 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
+PARALLEL ?= -n 2 # two processes; a module, or what shares a stack, stays in one
 export AIRFLOW_HOME ?= $(CURDIR)/$(VENV)/airflow
 export AIRFLOW__CORE__LOAD_EXAMPLES ?= False
 
@@ -25,13 +26,13 @@ demo: venv ## Take machines away from under a running task and see it finish (KE
 test: venv lint unit integration e2e ## Everything that must pass before a merge
 
 unit: venv ## Pure and fast
-	$(BIN)/python -m pytest tests/unit tests/golden tests/kubernetes_api_tests tests/test_*.py -q
+	$(BIN)/python -m pytest tests/unit tests/golden tests/kubernetes_api_tests tests/test_*.py -q --dist loadscope $(PARALLEL)
 
 integration: venv ## With Airflow, without a stack
-	$(BIN)/python -m pytest tests/integration -q
+	$(BIN)/python -m pytest tests/integration -q --dist loadscope $(PARALLEL)
 
 e2e: venv ## On a real stack, with real signals
-	$(BIN)/python -m pytest tests/e2e -q -m 'not slow'
+	$(BIN)/python -m pytest tests/e2e -q -m 'not slow' --dist loadgroup $(PARALLEL)
 
 lint: venv ## Style, types and layers
 	$(BIN)/ruff check .

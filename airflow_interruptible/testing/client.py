@@ -126,6 +126,29 @@ class AirflowClient:
             timeout=timeout or self._timeout,
         )
 
+    def wait_for_try(
+        self,
+        run: DagRun,
+        task_id: str,
+        try_number: int,
+        *,
+        map_index: int = NOT_MAPPED,
+        timeout: float | None = None,
+    ) -> Try:
+        """Wait until a try has begun, and return it; a short one may be over, and followed, before anybody looks."""
+
+        def begun(tries: list[Try]) -> list[Try]:
+            return [each for each in tries if each.try_number == try_number and each.start_date]
+
+        tries = wait_until(
+            lambda: self.tries(run, task_id, map_index),
+            lambda tries: bool(begun(tries)),
+            what=f"{run.dag_id}.{task_id} to begin try {try_number}",
+            timeout=timeout or self._timeout,
+            describe=lambda tries: ", ".join(map(str, tries)),
+        )
+        return begun(tries)[0]
+
     def wait_for_run(
         self, run: DagRun, states: Collection[str] = _RUN_ENDED, *, timeout: float | None = None
     ) -> DagRun:

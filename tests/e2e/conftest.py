@@ -28,6 +28,14 @@ class StartLab(Protocol):
     def __call__(self, dags_folder: Path, **options: Any) -> SpotLab: ...
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Keep what shares a stack in one process of pytest-xdist: a module with a lab of its own, else the folder."""
+    for item in items:
+        if isinstance(item, pytest.Function) and "e2e" in item.path.parts:
+            group = item.path if hasattr(item.module, "lab") else item.path.parent
+            item.add_marker(pytest.mark.xdist_group(str(group)))
+
+
 @pytest.fixture(scope="module")
 def start_lab() -> Iterator[StartLab]:
     """Start labs that live until the last test of the module has run."""

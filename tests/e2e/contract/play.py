@@ -70,8 +70,7 @@ def take_away(
         gone = lab.reclaim(run, task, grace=0 if kill == "machine" else GRACE)
     if last:
         return 0.0
-    begun = ("running", "success", "failed", "up_for_retry")  # a short one may be over before we look
-    following = lab.client.wait_for_state(run, task, begun, try_number=number + 1, timeout=120)
+    following = lab.client.wait_for_try(run, task, number + 1, timeout=120)
     assert following.start_date is not None
     return (following.start_date - gone.first_signal).total_seconds()
 

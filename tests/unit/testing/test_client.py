@@ -9,6 +9,7 @@ import pytest
 
 from airflow_interruptible.testing.client import AirflowClient
 from airflow_interruptible.testing.errors import LabError, LabTimeoutError
+from airflow_interruptible.testing.records import DagRun
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -68,3 +69,24 @@ def test_a_dag_file_that_does_not_import_ends_the_wait_for_its_dag(server: Serve
 
     with pytest.raises(LabError, match=r"d\.py does not import:\nZeroDivisionError"):
         server(broken).wait_for_dag("d", timeout=60)
+
+
+def test_a_try_that_is_over_before_anybody_looks_has_begun(server: Server) -> None:
+    """Waiting for a state of the present try would miss it."""
+    moment = "2026-01-01T00:00:00Z"
+    shape = dict.fromkeys(
+        ("queue", "pool", "executor", "executor_config", "operator_name", "hostname", "pid", "queued_when", "end_date")
+    )
+
+    def tries(*starts: str | None) -> httpx.Response:
+        rows = [
+            {**shape, "task_id": "t", "map_index": -1, "try_number": n, "max_tries": 3, "state": "x", "start_date": at}
+            for n, at in enumerate(starts, 1)
+        ]
+        return httpx.Response(200, json={"task_instances": rows})
+
+    client = server(tries(moment), tries(moment, None), tries(moment, moment, moment))
+    run = DagRun("d", "r", "running", {})
+    assert client.wait_for_try(run, "t", 2).try_number == 2
+    with pytest.raises(LabTimeoutError, match=r"d\.t to begin try 4"):
+        client.wait_for_try(run, "t", 4, timeout=0.1)
