@@ -1,4 +1,7 @@
-"""Pods of the operators of Amazon's and Google's providers, which take seconds to import: so in a file of their own."""
+"""Pods of the operators of Amazon's and Google's providers, which take seconds to import: so in a file of their own.
+
+Airflow looks only into files that have both words in them: airflow and dag.
+"""
 
 import os
 from functools import cached_property
