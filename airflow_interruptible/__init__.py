@@ -11,19 +11,30 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from airflow_interruptible.annotate import interruptible
+    from airflow_interruptible.callbacks import unless_forgiven, verdict_of
     from airflow_interruptible.checkpoints import checkpoint
     from airflow_interruptible.core.capacity import CapacityType
     from airflow_interruptible.exceptions import Interrupted
 
 __version__ = "0.1.0"
 
-__all__ = ["CapacityType", "Interrupted", "__version__", "checkpoint", "interruptible"]
+__all__ = [
+    "CapacityType",
+    "Interrupted",
+    "__version__",
+    "checkpoint",
+    "interruptible",
+    "unless_forgiven",
+    "verdict_of",
+]
 
 _HOMES = {
     "CapacityType": "airflow_interruptible.core.capacity",
     "Interrupted": "airflow_interruptible.exceptions",
     "checkpoint": "airflow_interruptible.checkpoints",
     "interruptible": "airflow_interruptible.annotate",
+    "unless_forgiven": "airflow_interruptible.callbacks",
+    "verdict_of": "airflow_interruptible.callbacks",
 }
 
 

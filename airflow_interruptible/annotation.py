@@ -7,9 +7,10 @@ task holds its arguments in ``partial_kwargs`` until a worker builds the operato
 
 from __future__ import annotations
 
+import inspect
 from dataclasses import dataclass, replace
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeGuard
 
 from airflow_interruptible.compute import ComputeChoice
 from airflow_interruptible.core.budget import Budget
@@ -35,7 +36,7 @@ class Annotation:
     :param system_retry_delay: see :func:`airflow_interruptible.core.delay.system_delay`.
     :param compute: what places the Airflow task.
     :param own_compute: the task's own ``compute`` argument, None if it follows airflow.cfg.
-    :param on_interruption_callback: called when a notice or a signal announces an interruption.
+    :param on_interruption_callback: called when a notice or a signal announces an interruption, one after the other.
     """
 
     interruptible: bool | None
@@ -43,7 +44,7 @@ class Annotation:
     system_retry_delay: timedelta
     compute: ComputeChoice
     own_compute: ComputeChoice | None = None
-    on_interruption_callback: Callable[..., object] | None = None
+    on_interruption_callback: tuple[Callable[..., object], ...] = ()
 
     @classmethod
     def of(cls, arguments: Mapping[str, Any], user_retries: object, settings: Settings) -> Annotation:
@@ -61,7 +62,7 @@ class Annotation:
             system_retry_delay=_delay(arguments.get("system_retry_delay"), settings),
             compute=choice,
             own_compute=None if compute is None else choice,
-            on_interruption_callback=_callback(arguments.get("on_interruption_callback")),
+            on_interruption_callback=_callbacks(arguments.get("on_interruption_callback")),
         )
 
 
@@ -96,10 +97,34 @@ def _delay(given: object, settings: Settings) -> timedelta:
     )
 
 
-def _callback(value: object) -> Callable[..., object] | None:
-    if value is None or callable(value):
-        return value
-    raise ConfigurationError(f"on_interruption_callback must be callable as callback(context, notice), got {value!r}.")
+def _callbacks(value: object) -> tuple[Callable[..., object], ...]:
+    """Check ``on_interruption_callback``: one, or a list of them, as Airflow's own ``on_*_callback``."""
+    if value is None:
+        return ()
+    callbacks = tuple(value) if isinstance(value, list | tuple) else (value,)
+    for callback in callbacks:
+        if not _takes_a_notice(callback):
+            raise ConfigurationError(
+                "on_interruption_callback must be callable as callback(context, notice), or a notifier, or a list of "
+                f"those, got {value!r}. Of a notifier, give an instance; it finds the notice in its context."
+            )
+    return callbacks
+
+
+def _takes_a_notice(callback: object) -> TypeGuard[Callable[..., object]]:
+    from airflow.sdk.bases.notifier import BaseNotifier
+
+    if isinstance(callback, BaseNotifier):
+        return True
+    if not callable(callback) or isinstance(callback, type):
+        return False
+    try:
+        inspect.signature(callback).bind("context", "notice")
+    except TypeError:
+        return False
+    except ValueError:
+        return True  # written in C, and silent about what it takes
+    return True
 
 
 def levels(own: bool | None, group: TaskGroup | None, dag: DAG | None) -> dict[Level, bool | None]:

@@ -15,12 +15,13 @@ import json
 import logging
 import socket
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timezone
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
+from airflow_interruptible.worker.notes import Notes, notes_of
 from airflow_interruptible.worker.saved import KEY, CheckpointError, Folder, Saved, as_json
 from airflow_interruptible.worker.storage import Storage
 from airflow_interruptible.worker.success import after_success
@@ -50,8 +51,8 @@ def checkpoint() -> Checkpoint:
     context = _context()
     ti = context["ti"]
     storage = Storage(ti.dag_id, ti.run_id, ti.task_id, -1 if ti.map_index is None else ti.map_index)
-    found = Checkpoint(context["task_state_store"], storage, generation=ti.max_tries, attempt=ti.try_number)
-    after_success(ti.id, found.discard)
+    found = Checkpoint(context["task_state_store"], storage, ti.max_tries, ti.try_number, notes_of(ti))
+    after_success(ti.id, "checkpoint", found.discard)
     return found
 
 
@@ -78,6 +79,7 @@ class Checkpoint:
     _storage: Storage
     generation: int
     attempt: int
+    _notes: Notes = field(default_factory=Notes, compare=False, repr=False)
 
     def load(self, default: Any = None) -> Any:
         """Return the value of the last checkpoint, ``default`` if there is none.
@@ -152,6 +154,8 @@ class Checkpoint:
         if saved is None or saved.generation != self.generation:
             return None
         if saved.folder is None or self._storage.holds(saved.folder):
+            if saved.attempt < self.attempt:
+                self._notes.loaded()
             return saved
         log.warning(
             "The checkpoint that attempt %d wrote on %s has lost its files: %s, as seen from here, does not hold them. "
@@ -178,6 +182,7 @@ class Checkpoint:
         """Make ``saved`` the checkpoint; from the ``set`` on, it is. Then delete what it has replaced."""
         last = self._last()
         self._store.set(KEY, saved.to_json())
+        self._notes.saved(saved.time)
         replaced = None if last is None else last.folder
         if replaced or saved.folder:
             self._tidy(replaced, saved.folder)

@@ -43,6 +43,30 @@ class Verdict:
     reason: str
 
 
+@dataclass(frozen=True)
+class AttemptVerdict:
+    """What an ended attempt means, in the few words that a callback needs.
+
+    :param cause: what ended it.
+    :param charge: the account it was charged to.
+    :param reason: one line for the person on call.
+    """
+
+    cause: Cause
+    charge: Charge
+    reason: str
+
+    @classmethod
+    def of(cls, verdict: Verdict) -> AttemptVerdict:
+        """Return what ``verdict`` says of the attempt that ended."""
+        return cls(verdict.history.attempts[-1].cause, verdict.charge, verdict.reason)
+
+    @property
+    def forgiven(self) -> bool:
+        """Whether the platform paid: nobody's ``retries`` were spent, and another attempt follows."""
+        return self.charge is Charge.SYSTEM
+
+
 def decide(history: History, trace: Trace | None, evidence: str = "") -> Verdict:
     """Judge the attempt that follows ``history``.
 

@@ -9,7 +9,8 @@ up to 15 minutes. So only Spot VMs are asked.
 Freeze, Reboot and Redeploy are not read: this machine comes back, and SIGTERM or its silence tells what happened.
 
 * events: https://learn.microsoft.com/azure/virtual-machines/linux/scheduled-events
-* name and priority of the VM: https://learn.microsoft.com/azure/virtual-machines/instance-metadata-service
+* name, priority, location, zone and size of the VM:
+  https://learn.microsoft.com/azure/virtual-machines/instance-metadata-service
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from typing import TYPE_CHECKING
 
 from airflow_interruptible.notices.http import READ_SECONDS, MetadataClient
 from airflow_interruptible.notices.notice import Notice, NoticeKind, parse_time, utc_now
-from airflow_interruptible.notices.source import poll
+from airflow_interruptible.notices.source import names, poll
 
 if TYPE_CHECKING:
     import threading
@@ -55,6 +56,7 @@ class AzureSource:
         self._client = MetadataClient(endpoint)
         self._interval = interval
         self._vm_name = ""
+        self._compute: dict[str, object] = {}
         self._timeout = FIRST_ANSWER_SECONDS
 
     @classmethod
@@ -65,10 +67,21 @@ class AzureSource:
     def probe(self) -> bool:
         """Whether this is a Spot VM with a name. May raise NoAnswer."""
         compute = self._client.request("GET", _COMPUTE_PATH, _HEADERS).expect(HTTPStatus.OK).json()
-        if not isinstance(compute, dict) or compute.get("priority") not in _SPOT_PRIORITIES:
+        self._compute = compute if isinstance(compute, dict) else {}
+        if self._compute.get("priority") not in _SPOT_PRIORITIES:
             return False
-        self._vm_name = str(compute.get("name") or "")
+        self._vm_name = str(self._compute.get("name") or "")
         return bool(self._vm_name)
+
+    def place(self) -> dict[str, str]:
+        """Return region, zone and size, which :meth:`probe` has read already.
+
+        The zone of a region is a number only; written with the region, as AKS labels its nodes
+        (https://learn.microsoft.com/azure/aks/availability-zones).
+        """
+        region, zone = self._compute.get("location"), self._compute.get("zone")
+        place = {"region": region, "instance_type": self._compute.get("vmSize")}
+        return names({**place, "zone": f"{region}-{zone}"} if region and zone else place)
 
     def wait(self, stop: threading.Event) -> Notice | None:
         """Return the eviction notice; None once ``stop`` is set."""

@@ -9,6 +9,7 @@ A rebalance recommendation is not read: it tells of a risk, not of an end.
 * the notice: https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/spot-instance-termination-notices.html
 * tokens and status codes: https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/instancedata-data-retrieval.html
 * hop limit: https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/configuring-instance-metadata-options.html
+* zone and instance type: https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/ec2-instance-metadata.html
 * environment variables: https://docs.aws.amazon.com/sdkref/latest/guide/feature-imds-credentials.html
 """
 
@@ -24,7 +25,7 @@ from typing import TYPE_CHECKING
 
 from airflow_interruptible.notices.http import Failure, MetadataClient, NoAnswer, Reply
 from airflow_interruptible.notices.notice import Notice, NoticeKind, parse_time, utc_now
-from airflow_interruptible.notices.source import poll
+from airflow_interruptible.notices.source import names, poll
 
 if TYPE_CHECKING:
     import threading
@@ -51,6 +52,10 @@ STALE_AFTER = timedelta(minutes=5)
 _TOKEN_PATH = "/latest/api/token"  # noqa: S105 - a path
 _LIFE_CYCLE_PATH = "/latest/meta-data/instance-life-cycle"
 _ACTION_PATH = "/latest/meta-data/spot/instance-action"
+_PLACE_PATHS = {
+    "zone": "/latest/meta-data/placement/availability-zone",
+    "instance_type": "/latest/meta-data/instance-type",
+}
 _TOKEN_SHAPE = re.compile(r"[\x21-\x7e]{1,4096}")
 _KINDS = {"terminate": NoticeKind.TERMINATE, "stop": NoticeKind.STOP, "hibernate": NoticeKind.HIBERNATE}
 
@@ -103,6 +108,10 @@ class Ec2Source:
         known = reply.expect(HTTPStatus.OK, HTTPStatus.NOT_FOUND).status == HTTPStatus.OK
         return reply.body.strip() == "spot" if known else True
 
+    def place(self) -> dict[str, str]:
+        """Return the availability zone and the instance type. May raise NoAnswer."""
+        return names({key: self._item(path) for key, path in _PLACE_PATHS.items()})
+
     def wait(self, stop: threading.Event) -> Notice | None:
         """Return the interruption notice; None once ``stop`` is set."""
         return poll(self._check, stop, self._interval)
@@ -110,6 +119,10 @@ class Ec2Source:
     def cancel(self) -> None:
         """Cut the request in flight and begin no other."""
         self._client.cancel()
+
+    def _item(self, path: str) -> str:
+        reply = self._get(path).expect(HTTPStatus.OK, HTTPStatus.NOT_FOUND)
+        return reply.body.strip() if reply.status == HTTPStatus.OK else ""
 
     def _check(self) -> Notice | None:
         reply = self._get(_ACTION_PATH).expect(HTTPStatus.OK, HTTPStatus.NOT_FOUND)

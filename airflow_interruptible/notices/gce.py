@@ -21,7 +21,7 @@ from urllib.parse import quote
 
 from airflow_interruptible.notices.http import READ_SECONDS, MetadataClient, Reply
 from airflow_interruptible.notices.notice import Notice, NoticeKind, utc_now
-from airflow_interruptible.notices.source import poll
+from airflow_interruptible.notices.source import names, poll
 
 if TYPE_CHECKING:
     import threading
@@ -44,6 +44,7 @@ PAUSE_SECONDS = 1.0
 
 _ROOT = "/computeMetadata/v1/instance/"
 _HEADERS = {"Metadata-Flavor": "Google"}
+_PLACE_KEYS = {"zone": "zone", "instance_type": "machine-type"}
 
 
 class GceSource:
@@ -86,6 +87,13 @@ class GceSource:
             return self._get("preempted").body.strip() in ("TRUE", "FALSE")
         return preemptible.body.strip() == "TRUE" or model.body.strip() == "SPOT"
 
+    def place(self) -> dict[str, str]:
+        """Return the zone and the machine type. May raise NoAnswer.
+
+        Both are said as paths: ``projects/123/zones/europe-west3-a``, ``projects/123/machineTypes/n2-standard-4``.
+        """
+        return names({key: self._item(item).rpartition("/")[2] for key, item in _PLACE_KEYS.items()})
+
     def wait(self, stop: threading.Event) -> Notice | None:
         """Return the preemption notice; None once ``stop`` is set."""
         return poll(self._check, stop, self._pause)
@@ -93,6 +101,10 @@ class GceSource:
     def cancel(self) -> None:
         """Cut the request in flight and begin no other."""
         self._client.cancel()
+
+    def _item(self, key: str) -> str:
+        reply = self._get(key)
+        return reply.body.strip() if reply.status == HTTPStatus.OK else ""
 
     def _check(self) -> Notice | None:
         """Ask once at once, since the value may be TRUE already; after that wait for a change."""

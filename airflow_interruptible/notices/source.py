@@ -11,17 +11,20 @@ from __future__ import annotations
 
 import logging
 import random
+import re
 from typing import TYPE_CHECKING, Protocol
 
 from airflow_interruptible.notices.http import NoAnswer
 
 if TYPE_CHECKING:
     import threading
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     from airflow_interruptible.notices.notice import Notice
 
 log = logging.getLogger(__name__)
+
+_NAME = re.compile(r"[A-Za-z0-9][\w.-]{0,99}", re.ASCII)
 
 JITTER = 0.1
 """Each pause varies by this share of itself."""
@@ -40,11 +43,22 @@ class Source(Protocol):
     def probe(self) -> bool:
         """Whether the service is here and says that this machine can be reclaimed. May raise NoAnswer."""
 
+    def place(self) -> dict[str, str]:
+        """Return which machine this is: ``zone``, ``instance_type``, ``region``, what is said of them.
+
+        Asked at most once, after :meth:`probe`. May raise NoAnswer.
+        """
+
     def wait(self, stop: threading.Event) -> Notice | None:
         """Return the first notice; None once ``stop`` is set."""
 
     def cancel(self) -> None:
         """Cut the request in flight and begin no other. Safe from any thread; never raises."""
+
+
+def names(found: Mapping[str, object]) -> dict[str, str]:
+    """Return of ``found`` what looks like a name, so that nothing else gets into the ledger or a page."""
+    return {key: value for key, value in found.items() if isinstance(value, str) and _NAME.fullmatch(value)}
 
 
 def poll(check: Callable[[], Notice | None], stop: threading.Event, interval: float) -> Notice | None:

@@ -60,13 +60,22 @@ def default_sources(environ: Mapping[str, str] | None = None) -> tuple[Source, .
 class Watcher:
     """Calls ``on_notice`` with the first notice of any source, in a watcher thread, at most once.
 
+    ``on_place``, if given, is called before that, with what a source that is there says of the machine: ``zone``,
+    ``instance_type``, ``region``. It should return at once.
+
     One watcher serves one attempt, and must be started in the process that runs it. Nothing it does raises. What
     ``on_notice`` raises is logged; while it runs the notice counts as delivered, and :meth:`stop` does not wait for it.
     """
 
-    def __init__(self, sources: Sequence[Source], on_notice: Callable[[Notice], None]) -> None:
+    def __init__(
+        self,
+        sources: Sequence[Source],
+        on_notice: Callable[[Notice], None],
+        on_place: Callable[[Mapping[str, str]], None] | None = None,
+    ) -> None:
         self._sources = tuple(sources)
         self._on_notice = on_notice
+        self._on_place = on_place
         self._stop = threading.Event()
         # One ticket: whoever takes it first, a notice or stop(), has decided. Lock-free, for signal handlers.
         self._ticket = deque([True])
@@ -118,7 +127,10 @@ class Watcher:
 
     def _watch(self, source: Source) -> None:
         try:
-            notice = source.wait(self._stop) if self._can_be_reclaimed(source) else None
+            reclaimable = self._can_be_reclaimed(source)
+            if reclaimable is not None:
+                self._tell_place(source)
+            notice = source.wait(self._stop) if reclaimable else None
         except Exception as error:  # noqa: BLE001 - a fault of ours must never reach the task
             # Only the type: a text or a traceback could show what was read.
             log.warning("No more interruption notices from %s: %s", source.provider, type(error).__name__)
@@ -126,8 +138,11 @@ class Watcher:
         if notice is not None and self._take_ticket():
             self._deliver(notice)
 
-    def _can_be_reclaimed(self, source: Source) -> bool:
-        """Probe, again only if the service is there but ailing: at boot and in maintenance it may be."""
+    def _can_be_reclaimed(self, source: Source) -> bool | None:
+        """Probe, again only if the service is there but ailing: at boot and in maintenance it may be.
+
+        None: nothing of that vendor is there.
+        """
         for attempt in range(PROBES):
             if attempt and self._stop.wait(PROBE_PAUSE_SECONDS * attempt):
                 break
@@ -142,7 +157,18 @@ class Watcher:
                     "Interruption notices from %s: %s", source.provider, "watching" if found else "none to expect"
                 )
                 return found
-        return False
+        return None
+
+    def _tell_place(self, source: Source) -> None:
+        if self._on_place is None or self._stop.is_set():
+            return
+        try:
+            place = source.place()
+        except NoAnswer as error:
+            log.debug("Which machine this is cannot be told by %s: %s", source.provider, error)
+            return
+        if place:
+            self._on_place(place)
 
     def _deliver(self, notice: Notice) -> None:
         self._end()

@@ -21,7 +21,7 @@ from airflow_interruptible.settings import get_settings
 from airflow_interruptible.worker.attempt import attempt
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
     from datetime import timedelta
 
     from airflow.sdk import Context
@@ -61,7 +61,8 @@ class InterruptibleMixin(BaseOperator):
     :param system_retry_delay: the longest wait, in seconds or as a timedelta, after the second system failure in a row.
         Default: airflow.cfg, 10 s.
     :param compute: what places the Airflow task, see :meth:`ComputeChoice.overridden_by`. Default: airflow.cfg.
-    :param on_interruption_callback: ``callback(context, notice)``, called when an interruption is announced.
+    :param on_interruption_callback: ``callback(context, notice)`` or a notifier, or a list of those, called when an
+        interruption is announced.
     :param user_retries: set by ``.partial()`` when ``retries`` already holds both budgets; not for authors.
     :raises ConfigurationError: an argument has a value that cannot be meant.
     :raises TypeError: ``interruptible`` is neither a bool nor None.
@@ -88,7 +89,7 @@ class InterruptibleMixin(BaseOperator):
         system_retries: int | None = None,
         system_retry_delay: float | timedelta | None = None,
         compute: str | Mapping[str, Any] | None = None,
-        on_interruption_callback: Callable[..., object] | None = None,
+        on_interruption_callback: Callable[..., object] | Sequence[Callable[..., object]] | None = None,
         user_retries: int | None = None,
         **kwargs: Any,
     ) -> None:

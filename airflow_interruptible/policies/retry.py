@@ -15,12 +15,13 @@ from typing import TYPE_CHECKING, Any
 
 from airflow.sdk.definitions.retry_policy import RetryAction, RetryDecision, RetryPolicy
 
-from airflow_interruptible.core.cause import Cause
+from airflow_interruptible.core.cause import Cause, Charge
 from airflow_interruptible.core.delay import AuthorBackoff, system_delay
-from airflow_interruptible.core.verdict import Verdict, decide
+from airflow_interruptible.core.verdict import AttemptVerdict, Verdict, decide
 from airflow_interruptible.worker.book import Book, now
 from airflow_interruptible.worker.evidence import evidence_of
 from airflow_interruptible.worker.fate import ended_by_a_person, fate_of
+from airflow_interruptible.worker.notes import notes_of
 
 if TYPE_CHECKING:
     from datetime import timedelta
@@ -28,6 +29,10 @@ if TYPE_CHECKING:
     from airflow.sdk import Context
 
 log = logging.getLogger(__name__)
+
+_BY_A_PERSON = AttemptVerdict(
+    Cause.USER_ACTION, Charge.NONE, "ended by a person, who cleared or marked the task; charged to nobody"
+)
 
 
 @dataclass(frozen=True)
@@ -61,6 +66,7 @@ class InterruptibleRetryPolicy(RetryPolicy):
             log.warning("Airflow gave no context, so this failure is not counted: Airflow's own retry rule applies.")
             return RetryDecision.default()
         if ended_by_a_person(context["ti"]):
+            notes_of(context["ti"]).verdict = _BY_A_PERSON
             return RetryDecision.default()
         try:
             book = Book.open(context["ti"].task, context)
@@ -77,7 +83,7 @@ class InterruptibleRetryPolicy(RetryPolicy):
         record = replace(book.starting_record(), cause=fate.cause, rule=fate.rule, ended=now())
         verdict = decide(book.history, record.trace, fate.evidence)
         try:
-            book.write(replace(record, charge=verdict.charge, reason=verdict.reason), verdict.history)
+            book.close(record, verdict)
         except Exception:
             log.warning("The end of this attempt could not be written down; it may be taken for lost.", exc_info=True)
         if not verdict.retry:

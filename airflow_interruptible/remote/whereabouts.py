@@ -34,6 +34,10 @@ _NAMES: Mapping[str, tuple[str, ...]] = {
     "batch_attempt": ("AWS_BATCH_JOB_ATTEMPT",),
     "batch_queue": ("AWS_BATCH_JQ_NAME",),
     "region": ("AWS_REGION", "AWS_DEFAULT_REGION"),
+    # Ours, for a platform team that knows. From Kubernetes 1.33 on the downward API can give the zone, since that label
+    # of the node is copied to the pod. https://www.kubernetes.dev/resources/keps/4742/
+    "zone": ("AIRFLOW_INTERRUPTIBLE_ZONE",),
+    "instance_type": ("AIRFLOW_INTERRUPTIBLE_INSTANCE_TYPE",),
     # https://cloud.google.com/batch/docs and https://cloud.google.com/run/docs/container-contract#env-vars
     "google_batch_job": ("BATCH_JOB_UID",),
     "google_batch_task": ("BATCH_TASK_INDEX",),
@@ -59,7 +63,8 @@ def here(environ: Mapping[str, str] = os.environ, root: Path = Path("/")) -> dic
     :param environ: the environment.
     :param root: the file system.
     :return: some of ``pod``, ``namespace``, ``node``; ``ecs_task``, ``ecs_cluster``; ``batch_job``, ``batch_attempt``,
-        ``batch_queue``; ``instance_id`` (EC2), ``vm`` (Compute Engine), ``region`` and the names of Google's jobs.
+        ``batch_queue``; ``instance_id`` (EC2), ``vm`` (Compute Engine), ``zone``, ``instance_type``, ``region`` and the
+        names of Google's jobs.
     """
     try:
         found = {**_named(environ, _NAMES), **_pod(environ, root), **_ecs(environ), **_machine(environ, root)}

@@ -11,7 +11,7 @@ import logging
 import random
 from dataclasses import dataclass, replace
 from datetime import datetime, timezone
-from functools import cached_property
+from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any
 
 from airflow_interruptible.compute import ComputeChoice, Slot
@@ -23,8 +23,10 @@ from airflow_interruptible.core.verdict import Verdict, decide
 from airflow_interruptible.exceptions import LedgerError
 from airflow_interruptible.ledger import KEY, Ledger, Record
 from airflow_interruptible.marker import Marker, tolerated_by, without_marker
-from airflow_interruptible.server import seam
+from airflow_interruptible.metrics import TaskMetrics, uncounted
+from airflow_interruptible.server import counting, seam
 from airflow_interruptible.settings import get_settings
+from airflow_interruptible.stats import IN_SERVERS, stats_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -83,8 +85,10 @@ class Row:
         if self.marker.capacity is not CapacityType.SPOT:
             return
         number = self.ti.try_number
-        record = Record(CapacityType.ON_DEMAND, reason="no spot capacity: it was stuck in the queue")
+        reason, why = "no spot capacity: it was stuck in the queue", "no spot capacity could be found for it"
+        record = Record(CapacityType.ON_DEMAND, reason=reason, why=why)
         self._write(self._ledger(number).with_record(number, record))
+        counting.after_commit(self.session, self._metrics.no_capacity)
         self._move(CapacityType.ON_DEMAND)
 
     def place_first(self, conf: Mapping[str, Any]) -> None:
@@ -98,6 +102,10 @@ class Row:
     def place_queued(self) -> None:
         """Place the attempt that is about to be handed to an executor."""
         self._place(self._ledger(self.ti.try_number), self.ti.try_number)
+
+    @property
+    def _metrics(self) -> TaskMetrics:
+        return TaskMetrics(stats_of(IN_SERVERS), self.ti.dag_id, self.ti.task_id)
 
     @cached_property
     def _conf(self) -> Mapping[str, Any]:
@@ -117,7 +125,12 @@ class Row:
         trace = Trace(self.marker.capacity, cause, started=record is not None and record.started is not None)
         verdict = decide(before, trace, "nobody reported its end")
         record = replace(record or Record(), capacity=self.marker.capacity, cause=cause, charge=verdict.charge)
-        record = replace(record, ended=_now(), reason=verdict.reason)
+        due = before.next_placement
+        why = record.why or (due.why if due.capacity is self.marker.capacity else None)
+        record = replace(record, ended=_now(), reason=verdict.reason, why=why)
+        for attempt in uncounted(ledger, verdict.history):
+            if attempt.number == number:  # those before it are the next attempt's to count: it writes their charges
+                counting.after_commit(self.session, partial(self._metrics.interrupted, attempt, record))
         ledger = ledger.with_record(number, record)
         self._write(ledger)
         return ledger, verdict

@@ -56,6 +56,7 @@ class FakeEC2Metadata(FakeMetadata):
         self._items = {
             "instance-id": "i-0fa4e0000000000ed",
             "instance-life-cycle": "spot" if spot else "on-demand",
+            "instance-type": "m7g.xlarge",
             "placement/availability-zone": "eu-central-1a",
         }
         self._notices: dict[str, str] = {}
@@ -128,6 +129,7 @@ class FakeGCEMetadata(FakeMetadata):
         self._revision = 0
         self._items = {
             "id": "4520031799277581759",
+            "machine-type": "projects/123456789/machineTypes/n2-standard-4",
             "zone": "projects/123456789/zones/europe-west3-a",
             "scheduling/preemptible": "TRUE" if spot else "FALSE",
             "scheduling/provisioning-model": "SPOT" if spot else "STANDARD",
@@ -192,7 +194,14 @@ class FakeAzureMetadata(FakeMetadata):
         super().__init__(host=host, port=port)
         self.vm_name = vm_name
         priority, policy = ("Spot", "Deallocate") if spot else ("Regular", "")
-        self._compute = {"name": vm_name, "location": "westeurope", "priority": priority, "evictionPolicy": policy}
+        self._compute = {
+            "name": vm_name,
+            "location": "westeurope",
+            "zone": "1",
+            "vmSize": "Standard_D4s_v5",
+            "priority": priority,
+            "evictionPolicy": policy,
+        }
         self._events: list[object] = []
         self._incarnation = 1
 

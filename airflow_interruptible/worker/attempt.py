@@ -12,21 +12,28 @@ from contextlib import contextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from airflow.sdk.exceptions import AirflowFailException, AirflowSensorTimeout
+from airflow.sdk.exceptions import (
+    AirflowFailException,
+    AirflowRescheduleException,
+    AirflowSensorTimeout,
+    TaskDeferred,
+)
 
 from airflow_interruptible.annotation import annotation_of
 from airflow_interruptible.core.cause import Cause, Charge
-from airflow_interruptible.core.verdict import decide
+from airflow_interruptible.core.verdict import AttemptVerdict, decide
 from airflow_interruptible.exceptions import Interrupted
 from airflow_interruptible.settings import get_settings
 from airflow_interruptible.worker.book import Book, now
+from airflow_interruptible.worker.entry import Entry
 from airflow_interruptible.worker.fate import ended_by_a_person
 from airflow_interruptible.worker.hindsight import corrected
+from airflow_interruptible.worker.notes import begin_notes
 from airflow_interruptible.worker.signals import watched
 from airflow_interruptible.worker.warning import Announcement, listening, signalled
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from airflow.sdk import Context
 
@@ -51,13 +58,15 @@ def attempt(task: Any, context: Context) -> Iterator[None]:
     if task.told_to_stop:
         raise Interrupted("the machine of this attempt was told to stop before the task began")
     announcement = Announcement(annotation_of(task).on_interruption_callback, context)
+    entry = Entry(context["ti"], begin_notes(context["ti"]))
     try:
         with watched() as watch:
             book = _open(task, context)
             if book is not None:
                 _refuse_if_exhausted(book)
                 _begin(book)
-            with listening(announcement, enabled=get_settings().notices):
+                entry.begun(book)
+            with listening(announcement, entry, enabled=get_settings().notices):
                 try:
                     yield
                 except (AirflowFailException, AirflowSensorTimeout) as error:
@@ -65,15 +74,20 @@ def attempt(task: Any, context: Context) -> Iterator[None]:
                     if book is not None and watch.arrived is None:
                         _fail(book, error)
                     raise
+                except (TaskDeferred, AirflowRescheduleException):
+                    entry.write()  # the attempt goes on in another process
+                    raise
     except Interrupted as interruption:
         _announce(announcement, context)
         interruption.notice = announcement.notice
         raise
+    finally:
+        entry.close()
 
 
 def _announce(announcement: Announcement, context: Context) -> None:
     """Tell the author of a signal that came without a notice, unless a person sent it."""
-    if announcement.notice is None and announcement.callback is not None and not ended_by_a_person(context["ti"]):
+    if announcement.notice is None and announcement.callbacks and not ended_by_a_person(context["ti"]):
         announcement.tell(signalled())
 
 
@@ -96,6 +110,7 @@ def _refuse_if_exhausted(book: Book) -> None:
         f"attempt {lost.number} {lost.capacity.phrase} started and never reported, which is charged to the author: "
         f"user failure {account.user_failures}, {account.budget.user_retries} retries. Clear the task to start afresh."
     )
+    book.notes.verdict = AttemptVerdict(lost.cause, lost.charge, reason)
     _write(book, replace(book.record, charge=Charge.NONE, ended=now(), reason=reason), book.history)
     raise RetriesExhausted(reason)
 
@@ -116,17 +131,24 @@ def _begin(book: Book) -> None:
         log.warning(
             "This attempt is not where it belongs. Is airflow-interruptible installed in scheduler and API server?"
         )
-    _write(book, book.starting_record(), book.history)
+    record = book.starting_record()
+    if book.record.started is None and record.started is not None:  # or it is resumed
+        book.metrics.began(book.history, book.ledger, placement.capacity, record.started)
+    _write(book, record, book.history)
 
 
 def _fail(book: Book, error: Exception) -> None:
     record = replace(book.starting_record(), cause=Cause.APPLICATION, ended=now())
     verdict = decide(book.history, record.trace, type(error).__name__)
-    _write(book, replace(record, charge=verdict.charge, reason=verdict.reason), verdict.history)
+    _tried(lambda: book.close(record, verdict))
 
 
 def _write(book: Book, record: Record, history: History) -> None:
+    _tried(lambda: book.write(record, history))
+
+
+def _tried(write: Callable[[], None]) -> None:
     try:
-        book.write(record, history)
+        write()
     except Exception:
         log.warning("This attempt cannot be written into the history; it may be taken for lost.", exc_info=True)

@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """The ledger of the task instance that runs in this process.
 
-Two requests per attempt: one read and one write at its start, and one write when it fails. A store that cannot be
-reached costs the accounting of this attempt, never the attempt.
+Two requests per attempt: one read and one write at its start, and one of each when it fails. What becomes known in
+between, see :mod:`airflow_interruptible.worker.notes`, goes with the next write. A store that cannot be reached costs
+the accounting of this attempt, never the attempt.
 """
 
 from __future__ import annotations
@@ -11,19 +12,25 @@ import logging
 import os
 import socket
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Any
 
 from airflow_interruptible.annotation import Annotation, annotation_of, resolve_interruptible
+from airflow_interruptible.core.cause import Charge
 from airflow_interruptible.core.placement import Placement
+from airflow_interruptible.core.verdict import AttemptVerdict
 from airflow_interruptible.exceptions import LedgerError
 from airflow_interruptible.ledger import KEY, Ledger, Record
+from airflow_interruptible.metrics import TaskMetrics, uncounted
+from airflow_interruptible.stats import IN_TASKS, stats_of
+from airflow_interruptible.worker.notes import Notes, notes_of
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
 
     from airflow_interruptible.core.history import History
+    from airflow_interruptible.core.verdict import Verdict
 
 log = logging.getLogger(__name__)
 
@@ -36,6 +43,8 @@ class Book:
     :param interruptible: the setting that applies, this run's conf included.
     :param ledger: what was read, without what this attempt adds.
     :param queue: the queue this attempt was taken from.
+    :param notes: what this process has found out since, which goes with every write.
+    :param read: what was read, before evidence corrected it.
     """
 
     store: Any
@@ -43,7 +52,10 @@ class Book:
     interruptible: bool
     attempt: int
     ledger: Ledger
+    metrics: TaskMetrics
     queue: str | None = None
+    notes: Notes = field(default_factory=Notes)
+    read: Ledger = field(default_factory=Ledger)
 
     @classmethod
     def open(cls, task: Any, context: Context | Mapping[str, Any]) -> Book:
@@ -57,7 +69,9 @@ class Book:
         setting = resolve_interruptible(task, annotation.interruptible, _conf(context))
         store = context["task_state_store"]
         ledger = _read(store).at(ti.try_number, ti.max_tries, annotation.budget)
-        return cls(store, annotation, setting.interruptible, ti.try_number, ledger, ti.queue)
+        metrics = TaskMetrics(stats_of(IN_TASKS), ti.dag_id, ti.task_id)
+        interruptible, notes = setting.interruptible, notes_of(ti)
+        return cls(store, annotation, interruptible, ti.try_number, ledger, metrics, ti.queue, notes, ledger)
 
     @property
     def history(self) -> History:
@@ -75,7 +89,7 @@ class Book:
         ruled = self.history.next_placement
         written = self.ledger.records.get(self.attempt)
         if written is not None and written.capacity is not None:
-            return Placement(written.capacity, "the server placed it there")
+            return Placement(written.capacity, written.why or "the server placed it there")
         actual = self.annotation.compute.build().capacity_of(self.queue)
         if actual in (None, ruled.capacity):
             return ruled
@@ -90,15 +104,33 @@ class Book:
     def starting_record(self) -> Record:
         """Return this attempt's entry as it runs here and now. A resumed attempt keeps its first start."""
         record = self.record
-        return replace(record, started=record.started or now(), where={**record.where, **_here(self.queue)})
+        where = {**record.where, **_here(self.queue)}
+        return replace(record, started=record.started or now(), where=where, why=self.placement.why)
 
-    def write(self, record: Record, history: History) -> None:
-        """Write down ``record`` for this attempt, and the charges of ``history``.
+    def close(self, record: Record, verdict: Verdict) -> None:
+        """Write down how this attempt ended, and keep the verdict for the author's callbacks.
 
         :raises Exception: whatever Airflow raises when the store cannot be reached.
         """
-        ledger = self.ledger.with_record(self.attempt, record).with_charges(history)
-        self.store.set(KEY, ledger.to_json())
+        told = self.notes.verdict = AttemptVerdict.of(verdict)
+        if self.notes.notice is not None and told.cause.charge is not Charge.SYSTEM:
+            self.metrics.false_alarm(self.notes.notice["provider"], told.cause, verdict.history.attempts[-1].capacity)
+        self.write(replace(record, charge=verdict.charge, reason=verdict.reason), verdict.history)
+
+    def write(self, record: Record, history: History) -> None:
+        """Write down ``record`` for this attempt, the notes on it, and the charges of ``history``; then count those.
+
+        :raises Exception: whatever Airflow raises when the store cannot be reached.
+        """
+        with self.notes.lock:
+            noted = self.notes.on(record)
+            ledger = self.ledger.with_record(self.attempt, noted).with_charges(history)
+            self.store.set(KEY, ledger.to_json())
+            self.notes.written = noted
+            new = [attempt for attempt in uncounted(self.read, history) if attempt.number not in self.notes.counted]
+            self.notes.counted.update(attempt.number for attempt in new)
+        for attempt in new:
+            self.metrics.interrupted(attempt, ledger.records.get(attempt.number))
 
 
 def now() -> str:

@@ -19,13 +19,14 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-_waiting: dict[object, Callable[[], None]] = {}
+_waiting: dict[object, dict[str, Callable[[], None]]] = {}
 
 
-def after_success(ti_id: object, call: Callable[[], None]) -> None:
+def after_success(ti_id: object, what: str, call: Callable[[], None]) -> None:
     """Call ``call``, once, when an attempt has succeeded.
 
     :param ti_id: Airflow's id of the task instance, a new one for each try.
+    :param what: what it is for; a later call for the same takes the place of an earlier one.
     """
     try:
         from airflow.sdk.listener import get_listener_manager
@@ -33,12 +34,11 @@ def after_success(ti_id: object, call: Callable[[], None]) -> None:
         get_listener_manager().add_listener(sys.modules[__name__])  # type: ignore[no-untyped-call]
     except Exception:
         log.warning("Airflow's listeners are not where they were, so nobody cleans up after a success.", exc_info=True)
-    _waiting[ti_id] = call
+    _waiting.setdefault(ti_id, {})[what] = call
 
 
 @hookimpl
 def on_task_instance_success(task_instance: Any) -> None:
     """Called by Airflow, in the task's own process."""
-    call = _waiting.pop(task_instance.id, None)
-    if call is not None:
+    for call in _waiting.pop(task_instance.id, {}).values():
         call()

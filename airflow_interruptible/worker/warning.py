@@ -14,16 +14,17 @@ import signal
 import threading
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from airflow_interruptible.worker.fate import SIGNAL
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from airflow.sdk import Context
 
     from airflow_interruptible.notices import Notice, Watcher
+    from airflow_interruptible.worker.entry import Entry
 
 log = logging.getLogger(__name__)
 
@@ -34,6 +35,11 @@ UNKNOWN_SECONDS = 5.0
 """How long a callback may take when nobody said how long the machine lives. Kubernetes grants 30 s by default."""
 
 SHORTEST_SECONDS = 1.0
+
+NOTICE_IN_CONTEXT = "interruption_notice"
+"""Where callbacks find the notice in their context, and templates of notifiers: ``{{ interruption_notice }}``."""
+
+_PLACE = ("zone", "instance_type")
 
 
 def allowance(notice: Notice) -> float:
@@ -46,49 +52,60 @@ def allowance(notice: Notice) -> float:
 class Announcement:
     """What was announced during one attempt, and whether the author knows.
 
-    :param callback: the author's ``on_interruption_callback``, if there is one.
+    :param callbacks: the author's ``on_interruption_callback``.
     """
 
-    callback: Callable[..., object] | None
+    callbacks: Sequence[Callable[..., object]]
     context: Context
     notice: Notice | None = None
     _told: threading.Event = field(default_factory=threading.Event, repr=False)
 
     def tell(self, notice: Notice) -> None:
-        """Run the author's callback, once, and wait for it no longer than :func:`allowance`."""
+        """Run the author's callbacks, once, and wait for them no longer than :func:`allowance`."""
         if self._told.is_set():
             return
         self._told.set()
         self.notice = notice
         log.warning("Interruption announced: %s", notice)
-        if self.callback is None:
+        if not self.callbacks:
             return
         limit = allowance(notice)
-        thread = threading.Thread(target=self._call, args=(notice,), name="interruption-callback", daemon=True)
+        thread = threading.Thread(target=self._call_all, args=(notice,), name="interruption-callback", daemon=True)
         thread.start()
         thread.join(limit)
         if thread.is_alive():
             log.warning("on_interruption_callback has not returned within %.0f s; the attempt ends without it.", limit)
 
-    def _call(self, notice: Notice) -> None:
-        if self.callback is None:
-            return
-        try:
-            self.callback(self.context, notice)
-        except Exception:
-            log.warning("on_interruption_callback failed; the attempt ends as interrupted all the same.", exc_info=True)
+    def _call_all(self, notice: Notice) -> None:
+        context = {**self.context, NOTICE_IN_CONTEXT: notice}
+        for callback in self.callbacks:
+            _call(callback, context, notice)
+
+
+def _call(callback: Callable[..., object], context: Mapping[str, Any], notice: Notice) -> None:
+    from airflow.sdk.bases.notifier import BaseNotifier
+
+    try:
+        if isinstance(callback, BaseNotifier):
+            callback(context)
+        else:
+            callback(context, notice)
+    except Exception:
+        log.warning("on_interruption_callback failed; the attempt ends as interrupted all the same.", exc_info=True)
 
 
 @contextmanager
-def listening(announcement: Announcement, *, enabled: bool) -> Iterator[None]:
+def listening(announcement: Announcement, entry: Entry, *, enabled: bool) -> Iterator[None]:
     """Listen to the cloud's metadata service inside the ``with`` block, and end the attempt after a notice.
 
     The listener is loaded and started in a thread, so that the task's start does not wait for it.
+
+    :param entry: what else the service says goes there: which machine this is.
     """
     if not enabled:
         yield
         return
-    listener = _Listener(announcement)
+    listener = _Listener(announcement, entry)
     threading.Thread(target=listener.start, name="interruption-listener", daemon=True).start()
     try:
         yield
@@ -97,8 +114,9 @@ def listening(announcement: Announcement, *, enabled: bool) -> Iterator[None]:
 
 
 class _Listener:
-    def __init__(self, announcement: Announcement) -> None:
+    def __init__(self, announcement: Announcement, entry: Entry) -> None:
         self._announcement = announcement
+        self._entry = entry
         self._lock = threading.Lock()
         self._stopped = False
         self._watcher: Watcher | None = None
@@ -108,7 +126,8 @@ class _Listener:
 
         with self._lock:
             if not self._stopped:
-                self._watcher = Watcher(default_sources(), self._heard)
+                on_place = None if self._entry.knows(_PLACE) else self._placed
+                self._watcher = Watcher(default_sources(), self._heard, on_place)
                 self._watcher.start()
 
     def stop(self) -> None:
@@ -117,10 +136,16 @@ class _Listener:
             if self._watcher is not None:
                 self._watcher.stop()
 
+    def _placed(self, place: Mapping[str, str]) -> None:
+        # In a thread of its own: a server that hangs must not keep a notice from being heard.
+        threading.Thread(target=self._entry.placed, args=(place,), name="interruption-entry", daemon=True).start()
+
     def _heard(self, notice: Notice) -> None:
+        self._entry.heard(notice)
         self._announcement.tell(notice)
         if not self._stopped:
             os.kill(os.getpid(), signal.SIGTERM)  # the way every other end is announced, on_kill included
+        self._entry.write()  # last: a signal waits for a request under way
 
 
 def signalled() -> Notice:

@@ -12,9 +12,10 @@ from airflow.providers.standard.operators.bash import BashOperator
 from airflow.providers.standard.operators.empty import EmptyOperator
 from airflow.providers.standard.sensors.python import PythonSensor
 from airflow.sdk import DAG, TaskGroup, task
+from airflow.sdk.bases.notifier import BaseNotifier
 from airflow.serialization.serialized_objects import DagSerialization
 
-from airflow_interruptible import interruptible
+from airflow_interruptible import interruptible, unless_forgiven
 from airflow_interruptible.core.budget import Budget
 from airflow_interruptible.core.capacity import CapacityType
 from airflow_interruptible.marker import KEY, Marker
@@ -140,3 +141,28 @@ def test_a_dag_that_never_heard_of_us_is_the_same_to_the_byte(
     monkeypatch.setattr(adoption, "apply", lambda _: None)
     assert with_us == json.dumps(DagSerialization.to_dict(parse(build())))
     assert f'"{KEY}"' not in with_us
+
+
+class Pager(BaseNotifier):
+    def notify(self, context: Any) -> None: ...
+
+
+def save(context: Any, notice: Any) -> None: ...
+
+
+@pytest.mark.parametrize("mapped", [False, True], ids=["plain", "mapped"])
+def test_callbacks_of_every_kind_survive_and_say_nothing_of_this_process(
+    parse: Callable[[DAG], DAG], mapped: bool
+) -> None:
+    """An address in memory would make a new version of the Dag at every parse."""
+    said = {"on_interruption_callback": [save, Pager()], "on_retry_callback": unless_forgiven(Pager())}
+    with DAG("d", schedule=None, default_args={"interruptible": True, **said}) as dag:
+        if mapped:
+            interruptible(BashOperator).partial(task_id="work", **said).expand(bash_command=["true"])
+        else:
+            interruptible(BashOperator)(task_id="work", bash_command="true", **said)
+    document = json.dumps(DagSerialization.to_dict(parse(dag)))
+    assert " at 0x" not in document
+    serialized = DagSerialization.from_dict(json.loads(document)).get_task("work")
+    assert serialized.has_on_retry_callback
+    assert marker(serialized).interruptible

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from airflow_interruptible.ledger import KEY, Ledger
+from airflow_interruptible.worker import notes
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -48,6 +49,7 @@ class FakeTaskInstance:
     dag_id: str = "dag"
     task_id: str = "work"
     run_id: str = "run"
+    id: str = "01a2"
     server_state: str | None = "running"
     asked: list[dict[str, Any]] = field(default_factory=list)
 
@@ -89,6 +91,12 @@ class Bench:
         """Let a person clear the task: the next try starts both budgets afresh."""
         self.ti.max_tries = self.ti.try_number + self.task.retries
         return self.next_try()
+
+
+@pytest.fixture(autouse=True)
+def _no_notes() -> None:
+    """Every task instance of these tests has the same name; what is noted of one is not known of the next."""
+    notes._notes.clear()
 
 
 @pytest.fixture

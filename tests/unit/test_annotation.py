@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from airflow.providers.standard.operators.empty import EmptyOperator
 from airflow.sdk import DAG, TaskGroup
+from airflow.sdk.bases.notifier import BaseNotifier
 
 from airflow_interruptible import interruptible
 from airflow_interruptible.annotation import (
@@ -60,8 +61,30 @@ def test_everything_said() -> None:
         system_retry_delay=timedelta(seconds=1.5),
         compute=ComputeChoice("none"),
         own_compute=ComputeChoice("none"),
-        on_interruption_callback=callback,
+        on_interruption_callback=(callback,),
     )
+
+
+class Notifier(BaseNotifier):
+    """One that is asked nothing here."""
+
+
+def one(context: Any, notice: Any) -> None: ...
+
+
+@pytest.mark.parametrize(
+    ("given", "expected"),
+    [
+        (None, ()),
+        ([], ()),
+        (one, (one,)),
+        ([one, print], (one, print)),
+        ((notifier := Notifier()), (notifier,)),
+        ((one, notifier), (one, notifier)),
+    ],
+)
+def test_callbacks_are_one_or_many_and_notifiers_too(given: Any, expected: Any) -> None:
+    assert Annotation.of({"on_interruption_callback": given}, 0, SETTINGS).on_interruption_callback == expected
 
 
 @pytest.mark.parametrize(
@@ -77,7 +100,7 @@ def test_a_delay_is_seconds_or_a_timedelta(delay: object, expected: timedelta) -
         *(("system_retries", value) for value in (-1, 1.0, "3", True, [])),
         *(("system_retry_delay", value) for value in (-1, "10", True, timedelta(seconds=-1))),
         *(("system_retry_delay", value) for value in (float("nan"), float("inf"), 1e300)),
-        *(("on_interruption_callback", value) for value in ("call me", 1, [print])),
+        *(("on_interruption_callback", value) for value in ("call me", 1, [1], Notifier, lambda context: context)),
         *(("compute", value) for value in (1, {}, ["queue"])),
     ],
 )

@@ -23,6 +23,7 @@ from hypothesis import strategies as st
 from airflow_interruptible import checkpoint
 from airflow_interruptible.checkpoints import Checkpoint, CheckpointError
 from airflow_interruptible.worker import success
+from airflow_interruptible.worker.notes import Notes
 from airflow_interruptible.worker.saved import KEY
 from airflow_interruptible.worker.storage import Storage
 
@@ -65,9 +66,9 @@ class Task:
     def store(self) -> FileStore:
         return FileStore(self.home / f"state{self.map_index}.json")
 
-    def attempt(self, number: int = 1) -> Checkpoint:
+    def attempt(self, number: int = 1, notes: Notes | None = None) -> Checkpoint:
         storage = Storage("dag", "manual__2025-01-01T00:00:00+00:00", self.key, self.map_index)
-        return Checkpoint(self.store, storage, generation=self.max_tries, attempt=number)
+        return Checkpoint(self.store, storage, self.max_tries, number, notes or Notes())
 
     def folders(self) -> list[str]:
         return sorted(path.name for path in self.home.glob("files/*/*/*/*/*"))
@@ -616,3 +617,35 @@ def test_without_listeners_it_works_and_stays(
     assert checkpoint().load() == 1
     assert "nobody cleans up after a success" in warnings_of()[0]
     success._waiting.clear()
+
+
+# -- what the ledger will say of it
+
+
+def test_saving_and_finding_are_noted(task: Task) -> None:
+    first, second = Notes(), Notes()
+    task.attempt(1, first).load()
+    assert first.checkpoint is None, "there was nothing to be found"
+    task.attempt(1, first).save(1)
+    assert first.checkpoint is not None
+    assert first.checkpoint == {"at": task.store.get(KEY)["time"], "loaded": False}
+    task.attempt(2, second).load()
+    assert second.checkpoint == {"at": None, "loaded": True}
+    task.attempt(2, second).save(2)
+    assert second.checkpoint == {"at": task.store.get(KEY)["time"], "loaded": True}
+
+
+def test_its_own_progress_is_not_an_earlier_attempt_s(task: Task) -> None:
+    notes = Notes()
+    task.attempt(1, notes).save(1)
+    task.attempt(1, notes).load()
+    assert notes.checkpoint is not None
+    assert not notes.checkpoint["loaded"]
+
+
+def test_files_that_are_found_are_noted_too(task: Task) -> None:
+    with task.attempt(1).save_files() as folder:
+        (folder / "model").write_bytes(b"1")
+    notes = Notes()
+    with task.attempt(2, notes).load_files():
+        assert notes.checkpoint == {"at": None, "loaded": True}

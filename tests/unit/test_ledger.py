@@ -32,7 +32,8 @@ FULL = Record(
     checkpoint={"at": "2026-01-01T00:04:00.000+00:00", "loaded": False},
 )
 
-words = st.none() | st.text(max_size=20)
+some = st.text(max_size=20)
+words = st.none() | some
 records = st.builds(
     Record,
     capacity=st.none() | st.sampled_from(CapacityType),
@@ -43,7 +44,7 @@ records = st.builds(
     reason=words,
     where=st.dictionaries(st.text(max_size=5), st.integers() | words, max_size=3),
     why=words,
-    notice=st.none() | st.fixed_dictionaries({"provider": st.text(max_size=5), "at": st.text(max_size=5), "deadline": words}),
+    notice=st.none() | st.fixed_dictionaries({"provider": some, "at": some, "deadline": words}),
     checkpoint=st.none() | st.fixed_dictionaries({"at": words, "loaded": st.booleans()}),
 )
 ledgers = st.builds(

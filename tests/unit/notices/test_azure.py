@@ -187,3 +187,24 @@ def test_no_document_raises(document: object, events: object) -> None:
 def test_the_environment_points_to_the_endpoint() -> None:
     assert AzureSource.from_env({ENDPOINT_VARIABLE: "http://h:81"})._client._port == 81
     assert AzureSource.from_env({})._client._host == "169.254.169.254"
+
+
+@pytest.mark.parametrize(
+    ("compute", "place"),
+    [
+        ({}, {}),
+        ({"location": "westeurope"}, {"region": "westeurope"}),
+        ({"location": "westeurope", "zone": ""}, {"region": "westeurope"}),
+        ({"location": "westeurope", "zone": "2"}, {"region": "westeurope", "zone": "westeurope-2"}),
+        ({"zone": "2", "vmSize": "Standard_D2s_v5"}, {"instance_type": "Standard_D2s_v5"}),
+        ({"location": ["westeurope"], "vmSize": 4}, {}),
+    ],
+)
+def test_which_machine_this_is_costs_no_further_request(
+    fake: FakeAzureMetadata, compute: dict[str, object], place: dict[str, str]
+) -> None:
+    fake._compute = {"name": "vm", "priority": "Spot", **compute}  # type: ignore[dict-item]
+    source = probed(fake)
+    before = len(fake.requests)
+    assert source.place() == place
+    assert len(fake.requests) == before

@@ -270,3 +270,33 @@ def test_version_1_can_be_forbidden_by_the_environment() -> None:
         with pytest.raises(NoAnswer):
             ec2.probe()
         assert lenient.count(method="GET") == 0
+
+
+# -- which machine it is
+
+
+def test_zone_and_type_cost_one_request_each_and_no_token_more(fake: FakeEC2Metadata) -> None:
+    ec2 = source(fake)
+    ec2.probe()
+    before = len(fake.requests)
+    assert ec2.place() == {"zone": "eu-central-1a", "instance_type": "m7g.xlarge"}
+    assert [request.method for request in fake.requests[before:]] == ["GET", "GET"]
+
+
+@pytest.mark.parametrize("body", ["", "<html>", "a b", "x" * 200])
+def test_what_is_no_name_is_left_out(fake: FakeEC2Metadata, body: str) -> None:
+    fake._items["instance-type"] = body
+    assert source(fake).place() == {"zone": "eu-central-1a"}
+
+
+def test_an_item_that_is_not_there_is_left_out(fake: FakeEC2Metadata) -> None:
+    del fake._items["placement/availability-zone"]
+    assert source(fake).place() == {"instance_type": "m7g.xlarge"}
+
+
+def test_a_service_that_ails_tells_no_place(fake: FakeEC2Metadata) -> None:
+    ec2 = source(fake)
+    ec2.probe()
+    fake.fail(Fault.THROTTLED)
+    with pytest.raises(NoAnswer):
+        ec2.place()

@@ -162,3 +162,12 @@ def test_the_environment_of_google_auth_is_honoured() -> None:
     assert host({"GCE_METADATA_IP": "10.0.0.1"}) == "10.0.0.1:80"
     assert host({"GCE_METADATA_IP": "10.0.0.1", "GCE_METADATA_HOST": "h:81"}) == "h:81"
     assert GceSource.from_env({"NO_GCE_CHECK": "true"}) is None
+
+
+def test_zone_and_machine_type_are_the_last_parts_of_their_paths(fake: FakeGCEMetadata) -> None:
+    assert source(fake).place() == {"zone": "europe-west3-a", "instance_type": "n2-standard-4"}
+
+
+def test_what_gke_hides_is_left_out(fake: FakeGCEMetadata) -> None:
+    del fake._items["machine-type"]
+    assert source(fake).place() == {"zone": "europe-west3-a"}

@@ -36,6 +36,8 @@ class FakeSource:
         self.cancelled = 0
         self.ready = threading.Event()
         self.error: Exception | None = None
+        self.placed = 0
+        self.where: dict[str, str] | Exception = {}
 
     def probe(self) -> bool:
         self.probed += 1
@@ -43,6 +45,12 @@ class FakeSource:
         if isinstance(answer, Exception):
             raise answer
         return answer
+
+    def place(self) -> dict[str, str]:
+        self.placed += 1
+        if isinstance(self.where, Exception):
+            raise self.where
+        return self.where
 
     def wait(self, stop: threading.Event) -> Notice | None:
         while not stop.is_set():
@@ -345,3 +353,53 @@ def test_importing_the_package_brings_no_airflow_and_no_sdk() -> None:
         "sys.exit(f'imported {bad}' if bad else 0)\n"
     )
     subprocess.run([sys.executable, "-c", script], check=True, timeout=20)
+
+
+# -- which machine it is
+
+
+@pytest.mark.parametrize("found", [True, False], ids=["spot", "on demand"])
+def test_a_service_that_is_there_says_once_which_machine_this_is(found, told, until) -> None:
+    source, places = FakeSource(found), []
+    source.where = {"zone": "eu-central-1a"}
+    with Watcher([source], told.append, places.append):
+        until(lambda: places)
+    assert places == [{"zone": "eu-central-1a"}]
+    assert source.placed == 1
+
+
+def test_one_that_is_not_there_is_not_asked(told) -> None:
+    source, places = FakeSource(NoAnswer("GET /", Failure.UNREACHABLE)), []
+    with Watcher([source], told.append, places.append) as watcher:
+        assert watcher.join(5)
+    assert (source.placed, places) == (0, [])
+
+
+def test_where_nobody_wants_to_know_nobody_is_asked(run, told, until) -> None:
+    source = FakeSource()
+    run(source)
+    source.ready.set()
+    until(lambda: told)
+    assert source.placed == 0
+
+
+@pytest.mark.parametrize("where", [{}, NoAnswer("GET /", Failure.SILENT)])
+def test_a_machine_that_is_not_told_is_watched_all_the_same(where, told, until) -> None:
+    source, places = FakeSource(), []
+    source.where = where
+    source.ready.set()
+    with Watcher([source], told.append, places.append):
+        until(lambda: told)
+    assert places == []
+
+
+def test_all_three_over_real_http(nowhere, told, until) -> None:
+    for fake_type, expected in (
+        (FakeEC2Metadata, {"zone": "eu-central-1a", "instance_type": "m7g.xlarge"}),
+        (FakeGCEMetadata, {"zone": "europe-west3-a", "instance_type": "n2-standard-4"}),
+        (FakeAzureMetadata, {"region": "westeurope", "zone": "westeurope-1", "instance_type": "Standard_D4s_v5"}),
+    ):
+        places: list[dict[str, str]] = []
+        with fake_type() as fake, Watcher(default_sources({**nowhere, **fake.env}), told.append, places.append):
+            until(lambda places=places: places)
+            assert places == [expected]

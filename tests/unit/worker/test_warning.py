@@ -16,7 +16,9 @@ from airflow_interruptible.exceptions import Interrupted
 from airflow_interruptible.notices import Notice, NoticeKind
 from airflow_interruptible.worker import warning
 from airflow_interruptible.worker.attempt import attempt
+from airflow_interruptible.worker.entry import Entry
 from airflow_interruptible.worker.fate import SIGNAL
+from airflow_interruptible.worker.notes import Notes
 from airflow_interruptible.worker.warning import Announcement, allowance, listening, signalled
 
 if TYPE_CHECKING:
@@ -36,11 +38,15 @@ class FakeSource:
 
     says: Notice
     provider: str = "ec2"
+    where: dict[str, str] = field(default_factory=dict)
     speak: threading.Event = field(default_factory=threading.Event)
     cancelled: threading.Event = field(default_factory=threading.Event)
 
     def probe(self) -> bool:
         return True
+
+    def place(self) -> dict[str, str]:
+        return self.where
 
     def wait(self, stop: threading.Event) -> Notice | None:
         while not stop.is_set():
@@ -93,16 +99,17 @@ def test_a_callback_may_take_what_is_left_but_a_reserve(seconds: float | None, a
 def test_the_callback_gets_context_and_notice() -> None:
     told: list[Any] = []
     said = notice(60)
-    announcement = Announcement(lambda *arguments: told.append(arguments), CONTEXT)
+    announcement = Announcement((lambda *arguments: told.append(arguments),), CONTEXT)
     announcement.tell(said)
-    assert told == [(CONTEXT, said)]
+    assert told == [({**CONTEXT, "interruption_notice": said}, said)]
+    assert "interruption_notice" not in CONTEXT
     assert announcement.notice is said
 
 
 def test_the_author_is_told_once() -> None:
     told: list[Any] = []
     first = notice(60)
-    announcement = Announcement(lambda *arguments: told.append(arguments), CONTEXT)
+    announcement = Announcement((lambda *arguments: told.append(arguments),), CONTEXT)
     announcement.tell(first)
     announcement.tell(signalled())
     assert len(told) == 1
@@ -110,7 +117,7 @@ def test_the_author_is_told_once() -> None:
 
 
 def test_without_a_callback_the_notice_is_kept() -> None:
-    announcement = Announcement(None, CONTEXT)
+    announcement = Announcement((), CONTEXT)
     announcement.tell(notice())
     assert announcement.notice is not None
 
@@ -119,7 +126,7 @@ def test_a_callback_that_raises_is_logged(warnings_of: Callable[[], list[str]]) 
     def callback(*_: Any) -> None:
         raise RuntimeError("a bug of the author's")
 
-    Announcement(callback, CONTEXT).tell(notice())
+    Announcement((callback,), CONTEXT).tell(notice())
     announced, failed = warnings_of()
     assert "Interruption announced: ec2 will stop this machine" in announced
     assert "on_interruption_callback failed" in failed
@@ -130,7 +137,7 @@ def test_a_callback_that_hangs_is_not_waited_for(
 ) -> None:
     monkeypatch.setattr(warning, "UNKNOWN_SECONDS", 0.02)
     done = threading.Event()
-    Announcement(lambda *_: done.wait(5), CONTEXT).tell(notice())
+    Announcement((lambda *_: done.wait(5),), CONTEXT).tell(notice())
     assert "has not returned within" in warnings_of()[-1]
     assert not done.is_set()
     done.set()
@@ -147,13 +154,13 @@ def test_a_signal_is_a_notice_without_a_time() -> None:
 
 def test_switched_off_nothing_listens(source: FakeSource) -> None:
     before = threading.active_count()
-    with listening(Announcement(None, CONTEXT), enabled=False):
+    with listening(Announcement((), CONTEXT), Entry(None, Notes()), enabled=False):
         assert threading.active_count() == before
     assert not source.cancelled.is_set()
 
 
 def test_the_listener_ends_with_the_block(source: FakeSource) -> None:
-    with listening(Announcement(None, CONTEXT), enabled=True):
+    with listening(Announcement((), CONTEXT), Entry(None, Notes()), enabled=True):
         until(lambda: any(thread.name.startswith("interruptible-notices") for thread in threading.enumerate()))
     until(source.cancelled.is_set)
 
