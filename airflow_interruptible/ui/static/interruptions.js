@@ -13,7 +13,7 @@ import { totals } from "./totals.js";
 import { count } from "./words.js";
 
 const RETRY = 10_000;
-const SOON = 500; // an API server that has just started reads the latest attempts first, and answers meanwhile
+const REST = 500;
 const CARD = 2 * 17; // its padding and border, as in page.css
 
 const main = document.getElementById("page");
@@ -38,17 +38,25 @@ async function refresh() {
   offset = 0;
   wanted = filters.parameters();
   await load(async (signal) => {
-    let complete = false;
-    while (!complete && !signal.aborted) {
-      [report, listed] = await Promise.all([
-        ask("report", wanted, signal),
-        ask("interruptions", { ...wanted, limit: PAGE, offset }, signal),
-      ]);
-      filters.suggest(suggestions());
-      render();
-      complete = report.complete && listed.complete;
-      if (!complete) await new Promise((resume) => setTimeout(resume, SOON));
-    }
+    while (!(await readMore(signal))) await pause(REST, signal);
+  });
+}
+
+/** Show what the API server knows by now. After its start it has to read everything once, latest first; is it done? */
+async function readMore(signal) {
+  [report, listed] = await Promise.all([
+    ask("report", wanted, signal),
+    ask("interruptions", { ...wanted, limit: PAGE, offset }, signal),
+  ]);
+  filters.suggest(suggestions());
+  render();
+  return report.complete && listed.complete;
+}
+
+function pause(milliseconds, signal) {
+  return new Promise((resolve, reject) => {
+    setTimeout(resolve, milliseconds);
+    signal.addEventListener("abort", () => reject(signal.reason), { once: true });
   });
 }
 
@@ -88,13 +96,12 @@ function render() {
   );
   show(
     parts.report,
-    !report.complete &&
-      h("p", { class: "notice" }, "Older attempts are still being read. These figures grow."),
+    !report.complete && h("p", { class: "notice" }, "Older attempts are still being read. These figures grow."),
     report.truncated &&
       h(
         "p",
         { class: "notice" },
-        "There is more than could be counted. Choose a shorter time or a Dag for exact figures.",
+        "The oldest attempts of this time are missing: there are more than the API server keeps in mind.",
       ),
     totals(report),
     h(

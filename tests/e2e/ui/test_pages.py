@@ -34,6 +34,10 @@ PREFIX = "/teams/airflow"
 COUNTS = {"waiting": 0, "one": 1, "twelve": 12, "two_hundred": 200}
 FRAME = "iframe"
 OUTCOMES = "#content tbody .badge"
+CATCH_A_CLICK = """() => document.addEventListener("click", (event) => {
+    event.preventDefault();  // the tests ask no other host
+    globalThis.followed = [event.target.href, event.target.target, event.target.rel];
+}, { capture: true, once: true })"""
 
 
 @pytest.fixture(scope="module")
@@ -198,6 +202,13 @@ def test_the_tabs_are_reached_by_clicking_in_airflow(visit: Open) -> None:
     page.get_by_role("link", name="Attempts").click()
     expect(page.frame_locator(FRAME).locator("#content tbody tr")).to_have_count(12)
     picture(page, "attempts")
+    page.evaluate(CATCH_A_CLICK)
+    page.frame_locator(FRAME).get_by_role("link", name="ec2/imds-notice").first.click()
+    href, target, rel = page.evaluate("globalThis.followed")
+    assert href.startswith("https://docs.aws.amazon.com/")
+    assert (target, rel) == ("_blank", "noopener noreferrer"), (
+        "the frame may open nothing, Airflow's page does it for it"
+    )
 
     page.get_by_role("link", name="Interruptions").click()
     inside = page.frame_locator(FRAME)
