@@ -49,8 +49,8 @@ _OURS = {
 _METHOD = f"""
 {ATTEMPTS:,} attempts of 60,000 task instances of the last week in PostgreSQL, every one of them in the range that is
 asked for. Requests over HTTP to one api-server with one worker, Airflow's own and ours in turn, {ROUNDS} times each,
-more than {FRESH:.0f} s apart, so that the report is asked for while the database is asked what has changed. Medians (lowest
-to highest).
+more than {FRESH:.0f} s apart, so that the report is asked for while the database is asked what has changed. Medians
+(lowest to highest).
 """
 
 

@@ -48,8 +48,8 @@ STALE = 30.0
 """How old it may be, in seconds, before somebody in a hurry waits for the database rather than take it as it is."""
 
 _PAUSE = 0.001
-"""How long the reading thread lets others run after each batch. Python runs one thread at a time and would let them wait
-five times as long, at each of the many steps of a request of theirs."""
+"""How long the reading thread lets others run after each batch, in seconds. Python runs one thread at a time and would
+let them wait five times as long, at each of the many steps of a request of theirs."""
 
 LIMIT = 200_000
 """So many ledgers are kept, the latest: some 200 MB, in an API server where that many tasks are interruptible."""
