@@ -42,7 +42,14 @@ if TYPE_CHECKING:
     """See :func:`.rows.fingerprints`."""
 
 FRESH = 5.0
-"""How old an answer may be, in seconds: pages that are opened together share one."""
+"""How old what is known may be, in seconds, before the database is asked again: pages opened together share one."""
+
+STALE = 30.0
+"""How old it may be, in seconds, before somebody in a hurry waits for the database rather than take it as it is."""
+
+_PAUSE = 0.001
+"""How long the reading thread lets others run after each batch, in seconds. Python runs one thread at a time and would
+let them wait five times as long, at each of the many steps of a request of theirs."""
 
 LIMIT = 200_000
 """So many ledgers are kept, the latest: some 200 MB, in an API server where that many tasks are interruptible."""
@@ -74,11 +81,13 @@ class _Reading:
 class Memory:
     """What one process remembers. Safe to be asked from several threads.
 
-    :param fresh: how old an answer may be, in seconds.
+    :param fresh: see :data:`FRESH`.
+    :param stale: see :data:`STALE`.
     :param limit: how many ledgers are kept.
     """
 
     fresh: float = FRESH
+    stale: float = STALE
     limit: int = LIMIT
     _lock: threading.Lock = field(default_factory=threading.Lock)
     _thread: ThreadPoolExecutor | None = None
@@ -87,6 +96,7 @@ class Memory:
     _prints: Prints = field(default_factory=dict)
     _known: Known = field(default_factory=Known)
     _since: float = math.inf
+    _as_of: float = -math.inf
     _so_far: list[Entry] = field(default_factory=list)
 
     def entries(
@@ -103,6 +113,9 @@ class Memory:
         """
         with self._lock:
             reading = self._reading = self._ask(open_session, since, progress)
+        hurry = patience is not None and self._since <= since.timestamp()
+        if hurry and time.monotonic() - self._as_of < self.stale:
+            return self._known
         wait([reading.done], patience)
         if not reading.done.done():
             return Known(max(list(self._so_far), self._known.entries, key=len), complete=False)
@@ -127,7 +140,7 @@ class Memory:
     def _read(self, open_session: OpenSession, since: datetime, progress: Progress | None) -> None:
         """Read what there is, as if nothing were known."""
         kept: Kept = {}
-        self._so_far = []
+        self._so_far, began = [], time.monotonic()
         with open_session() as session:
             prints = rows.fingerprints(session)
             for batch in rows.since(session, since, self.limit):
@@ -137,11 +150,12 @@ class Memory:
                     self._so_far += of_row
                 if progress is not None:
                     progress(len(kept), _count(prints))
-        self._since = since.timestamp()
+        self._since, self._as_of = since.timestamp(), began
         self._keep(kept, prints)
 
     def _read_again(self, open_session: OpenSession) -> None:
         """Read what has changed, and forget what is gone."""
+        began = time.monotonic()
         with open_session() as session:
             prints = rows.fingerprints(session)
             changed = [
@@ -150,6 +164,7 @@ class Memory:
                 if prints.get(number) != self._prints.get(number)
             ]
             if not changed:
+                self._as_of = began
                 return
             if _count(prints) > self.limit:
                 kept, present = {}, rows.versions(session, self.limit)
@@ -158,6 +173,7 @@ class Memory:
                 kept = {key: old for key, old in self._kept.items() if key // rows.THOUSAND not in others}
                 present = rows.versions(session, self.limit, changed)
             self._compare(session, present, kept)
+        self._as_of = began
         self._keep(kept, prints)
 
     def _compare(self, session: Session, present: Sequence[Version], kept: Kept) -> None:
@@ -184,6 +200,7 @@ def _count(prints: Prints) -> int:
 
 
 def _read(batch: Sequence[Row]) -> Kept:
+    time.sleep(_PAUSE)
     return {row.id: (row[: rows.LENGTH], entries(row)) for row in batch}
 
 

@@ -197,6 +197,27 @@ def test_nobody_waits_longer_than_they_want_to(deploy: Any) -> None:
     assert (late.complete, len(late.entries)) == (True, 1)
 
 
+def test_who_is_in_a_hurry_takes_what_is_known_while_it_is_not_stale(deploy: Any) -> None:
+    lost_once(deploy)
+    may_read = threading.Event()
+
+    @contextmanager
+    def slow() -> Iterator[Any]:
+        may_read.wait(30)
+        with create_session() as session:
+            yield session
+
+    memory = Memory(fresh=-1)
+    assert len(memory.entries(create_session, asked().start).entries) == 1
+    lost_once(deploy)
+    at_once = memory.entries(slow, asked().start, patience=30)
+    assert (at_once.complete, len(at_once.entries)) == (True, 1)
+    memory.stale = -1
+    assert not memory.entries(slow, asked().start, patience=0.01).complete
+    may_read.set()
+    assert len(memory.entries(create_session, asked().start).entries) == 2
+
+
 def test_a_database_that_is_away_is_told_and_asked_again(deploy: Any) -> None:
     lost_once(deploy)
     memory = Memory()
