@@ -34,7 +34,10 @@ def describe(failure: Failure) -> Iterator[Answer]:
         yield answer
     node = _node(plain(failure.attribute("seen_pod")))
     if node and not told:
-        yield from remains.of_silent_node(failure.task.client, node)
+        capacity = failure.attribute("launched_capacity")
+        answer = remains.of_silent_node(failure.task.client, node).on(capacity and capacity.value)
+        if answer.cause is not Cause.UNKNOWN:
+            yield answer
 
 
 def _told(failure: Failure) -> Iterator[Answer]:

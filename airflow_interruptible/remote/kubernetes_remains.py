@@ -78,13 +78,12 @@ def of_node(client: Any, name: str, saw: Saw) -> Iterator[Answer]:
             yield Answer("k8s", "node event", {**pick(event, "reason"), "node": {"labels": labels}}, about=about)
 
 
-def of_silent_node(client: Any, name: str) -> Iterator[Answer]:
-    """Whether the node under a pod that seemed to run has stopped reporting: then the pod only seemed to run."""
+def of_silent_node(client: Any, name: str) -> Answer:
+    """Whether the node under a pod that seemed to run is gone or has stopped reporting: then it only seemed to run."""
     node = ask(client.read_node, name)
     conditions = [pick(one, "type", "status", "reason") for one in each(inside(node, "status"), "conditions")]
-    answer = Answer("k8s", "node", {"conditions": conditions}, about=frozenset({("node", name.casefold())}))
-    if answer.cause is not Cause.UNKNOWN:
-        yield answer
+    fields = {"node": {"found": False}} if node is None else {"conditions": conditions}
+    return Answer("k8s", "node", fields, about=frozenset({("node", name.casefold())}))
 
 
 def node_of(client: Any, name: str, namespace: str) -> str | None:

@@ -363,6 +363,8 @@ def test_a_pod_that_seemed_to_run_on_a_silent_node_did_not(failed: Any, rule_of:
     assert rule_of(failed(Silent("Unknown", "NodeStatusUnknown"), seen_pod=running)) == "k8s/node-unknown"
     assert rule_of(failed(Silent("Unknown", "NodeStatusUnknown", running), seen_pod=running)) == "k8s/node-unknown"
     assert rule_of(failed(Silent("True", "KubeletReady"), seen_pod=running)) == "ecs/host-gone"
+    gone = {"seen_pod": running, "launched_capacity": SPOT}
+    assert rule_of(failed(Cluster(running, labels=NO_NODE), **gone)) == "k8s/node-missing-on-spot"
     own = pod(ended(1))
     assert rule_of(failed(Silent("Unknown", "NodeStatusUnknown"), seen_pod=own)) == "k8s/own-exit"
 
