@@ -279,13 +279,18 @@ def test_filters_stand_in_the_address_and_pages_turn(visit: Open) -> None:
     inside = page.frame_locator(FRAME)
     wait_until_shown(inside)
     heading = inside.locator("#list-heading")
-    every = int((heading.text_content() or "").split()[0])
+
+    def count() -> int:
+        """How many there are; other tests' tasks may still be adding theirs."""
+        return int((heading.text_content() or "").split()[0])
+
+    every = count()
     assert every > 100, "the history of two hundred attempts is there"
 
     inside.get_by_role("button", name="Older").click()
-    expect(inside.locator(".pager")).to_contain_text(f"51 to 100 of {every}")
+    expect(inside.locator(".pager")).to_contain_text(re.compile(r"51 to 100 of \d{3}"))
     inside.get_by_label("Zone", exact=True).fill("eu-west-1b")
-    expect(heading).not_to_have_text(f"{every} interruptions")
+    wait_until(count, lambda shown: shown < every, what="fewer interruptions", timeout=10)
     wait_until(lambda: page.url, lambda url: "zone=eu-west-1b" in url, what="Airflow's own address", timeout=5)
     inside.get_by_role("button", name="Infrastructure").click()
     expect(inside.get_by_label("Cause", exact=True)).to_have_value("infrastructure")
@@ -297,7 +302,7 @@ def test_filters_stand_in_the_address_and_pages_turn(visit: Open) -> None:
     expect(inside.get_by_label("Zone", exact=True)).to_have_value("eu-west-1b")
     expect(inside.locator("#list .badge").first).to_have_text("Infrastructure")
     inside.get_by_role("button", name="Reset").click()
-    expect(heading).to_have_text(f"{every} interruptions")
+    wait_until(count, lambda shown: shown >= every, what="all interruptions", timeout=10)
     assert "zone" not in parse_qs(urlsplit(page.url).query)
 
 
