@@ -57,7 +57,7 @@ format: venv ## Let ruff write
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-bench: venv ## Side by side with plain Airflow; writes benchmarks/README.md
+bench: venv system ## Side by side with plain Airflow; writes benchmarks/README.md
 	$(BIN)/python -m benchmarks
 
 chaos: venv system ## The slow proofs, and random kills at random moments of every process
