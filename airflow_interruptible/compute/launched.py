@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from airflow_interruptible.compute import ComputeChoice
+from airflow_interruptible.compute import ON_KUBERNETES, ComputeChoice
 from airflow_interruptible.exceptions import ConfigurationError
 
 if TYPE_CHECKING:
@@ -44,9 +44,7 @@ class Launcher:
         return getattr(import_module(module), name)
 
 
-PODS = Launcher(
-    "airflow_interruptible.operators.pod.PodLauncher", frozenset({"kubernetes", "karpenter", "eks", "gke", "aks"})
-)
+PODS = Launcher("airflow_interruptible.operators.pod.PodLauncher", ON_KUBERNETES)
 
 LAUNCHERS: Mapping[str, Launcher | None] = {
     f"{_KUBERNETES}.pod.KubernetesPodOperator": PODS,

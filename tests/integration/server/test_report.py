@@ -27,7 +27,8 @@ from airflow_interruptible.server import seam
 from airflow_interruptible.server.seam import SeamChangedError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
+    from contextlib import AbstractContextManager
 
     from airflow_interruptible.report.entry import Entry
 
@@ -179,9 +180,8 @@ def test_more_than_is_kept_is_said(deploy: Any) -> None:
     assert again.totals.attempts == 2
 
 
-def test_nobody_waits_longer_than_they_want_to(deploy: Any) -> None:
-    lost_once(deploy)
-    may_read = threading.Event()
+def sessions_after(may_read: threading.Event) -> Callable[[], AbstractContextManager[Any]]:
+    """Sessions of a database that answers nobody before it may."""
 
     @contextmanager
     def slow() -> Iterator[Any]:
@@ -189,6 +189,13 @@ def test_nobody_waits_longer_than_they_want_to(deploy: Any) -> None:
         with create_session() as session:
             yield session
 
+    return slow
+
+
+def test_nobody_waits_longer_than_they_want_to(deploy: Any) -> None:
+    lost_once(deploy)
+    may_read = threading.Event()
+    slow = sessions_after(may_read)
     memory = Memory()
     early = memory.entries(slow, asked().start, patience=0.01)
     assert (early.complete, len(early.entries)) == (False, 0)
@@ -200,13 +207,7 @@ def test_nobody_waits_longer_than_they_want_to(deploy: Any) -> None:
 def test_who_is_in_a_hurry_takes_what_is_known_while_it_is_not_stale(deploy: Any) -> None:
     lost_once(deploy)
     may_read = threading.Event()
-
-    @contextmanager
-    def slow() -> Iterator[Any]:
-        may_read.wait(30)
-        with create_session() as session:
-            yield session
-
+    slow = sessions_after(may_read)
     memory = Memory(fresh=-1)
     assert len(memory.entries(create_session, asked().start).entries) == 1
     lost_once(deploy)
