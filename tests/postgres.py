@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 _LOOPBACK = "127.0.0.1"
 _UNSAFE = ("fsync=off", "synchronous_commit=off", "full_page_writes=off", "max_connections=300")
-_SECONDS = 60
+_SECONDS = 120
 
 
 @contextmanager

@@ -6,8 +6,9 @@ scheduler's process lists the pods that wait, every few seconds, takes those tha
 attempts; so the next ones go on-demand. The scheduler's own loop never waits for it. Each scheduler minds the pods that
 it launched or adopted, by its job's id.
 
-Started by the scheduler's heartbeat where airflow.cfg has both KubernetesExecutor and one of our Kubernetes computes;
-elsewhere it costs nothing. It fails open: what it cannot do, Airflow's time-out does later.
+Started by the scheduler's heartbeat where ``[core] executor`` has KubernetesExecutor, whatever ``[interruptible]
+compute`` says, for a task may name a compute of its own; elsewhere it costs nothing. It fails open: what it cannot do,
+Airflow's time-out does later.
 """
 
 from __future__ import annotations
@@ -19,7 +20,6 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta, timezone
 from typing import TYPE_CHECKING, Any
 
-from airflow_interruptible.compute import ON_KUBERNETES
 from airflow_interruptible.compute.kubernetes import LABEL
 from airflow_interruptible.core.capacity import CapacityType
 from airflow_interruptible.core.cause import Cause
@@ -44,11 +44,10 @@ _MISSED = 300.0
 
 
 def wanted() -> bool:
-    """Whether this deployment has pods that may have to wait for a spot node, as airflow.cfg tells."""
+    """Whether this deployment has an executor whose pods may have to wait for a spot node."""
     from airflow.configuration import conf
 
-    on_kubernetes = "KubernetesExecutor" in str(conf.get("core", "executor", fallback=""))
-    return on_kubernetes and get_settings().compute in ON_KUBERNETES
+    return "KubernetesExecutor" in str(conf.get("core", "executor", fallback=""))
 
 
 @dataclass

@@ -26,10 +26,11 @@ class AirflowClient:
     """Airflow's REST API, as an admin, on a stack that asks nobody for a password.
 
     :param base_url: where the api-server answers.
-    :param timeout: seconds an answer, or a wait without a time of its own, may take.
+    :param timeout: seconds an answer, or a wait without a time of its own, may take. Only a failure takes that long, so
+        the default is generous: a busy machine stalls for a minute at times.
     """
 
-    def __init__(self, base_url: str, *, timeout: float = 60.0) -> None:
+    def __init__(self, base_url: str, *, timeout: float = 180.0) -> None:
         self._timeout = timeout
         self._token = ""
         self._http = httpx.Client(base_url=base_url, trust_env=False, timeout=timeout)

@@ -49,7 +49,7 @@ def start_work(lab: SpotLab, **conf: float) -> DagRun:
 
 def wait_for_log(lab: SpotLab, run: DagRun, text: str) -> None:
     wait_until(
-        lambda: lab.client.logs(run, "work", 1), lambda log: text in log, what=f"{text!r} in the log", timeout=20
+        lambda: lab.client.logs(run, "work", 1), lambda log: text in log, what=f"{text!r} in the log", timeout=LONG
     )
 
 
@@ -92,7 +92,7 @@ def test_a_killed_task_process_is_seen_by_its_supervisor_and_retried(
     again = lab.wait_until_running(run, "work", try_number=2)
     assert not is_gone(machine.supervisor)
     assert again.start_date is not None
-    assert (again.start_date - killed.first_signal).total_seconds() < 20
+    assert (again.start_date - killed.first_signal).total_seconds() < LONG
     assert [each.state for each in lab.client.tries(run, "work")] == ["failed", "running"]
 
 
@@ -117,14 +117,14 @@ def test_a_machine_lost_without_warning_is_noticed_by_the_missing_heartbeat_alon
 
 
 def test_a_task_that_ends_within_the_grace_is_a_success_for_plain_airflow(lab: SpotLab) -> None:
-    run = start_work(lab, seconds=4)
+    run = start_work(lab, seconds=10)
     machine = lab.machine(run, "work")
 
     gone = machine.reclaim(grace=60)
 
     assert gone.ended_in_time
     assert gone.killed == frozenset()
-    assert (gone.finished - gone.first_signal).total_seconds() < 30, "it does not sit out the grace"
+    assert (gone.finished - gone.first_signal).total_seconds() < 50, "it does not sit out the grace"
     assert lab.client.wait_for_run(run).state == "success"
     assert [each.state for each in lab.client.tries(run, "work")] == ["success"]
     assert not is_gone(machine.supervisor), "a LocalExecutor worker that went on to other work is spared"
@@ -139,7 +139,7 @@ def test_what_outlasts_the_grace_is_killed_with_all_its_children(lab: SpotLab) -
 
     assert gone.killed == {machine.supervisor.pid, machine.task.pid, child.pid}
     assert is_gone(child), "though it had moved to a session of its own"
-    assert 1 <= (gone.finished - gone.first_signal).total_seconds() < 10
+    assert 1 <= (gone.finished - gone.first_signal).total_seconds() < 60
     lab.wait_until_running(run, "work", try_number=2)
     end(lab, run)
 

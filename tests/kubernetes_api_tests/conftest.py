@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from kubernetes_api_tests.pods import InPhase, RunPod, T, Until
 
-PATIENCE = 10.0
+PATIENCE = 60.0
 
 
 @pytest.fixture(scope="session")

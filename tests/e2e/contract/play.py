@@ -16,7 +16,8 @@ if TYPE_CHECKING:
     from airflow_interruptible.testing import DagRun, SpotLab
 
 Kill = Literal["grace", "machine", "process", "early"]
-GRACE = 4
+GRACE = 30  # as Kubernetes gives; what ends sooner is not waited for
+PATIENCE = 240
 _TRIGGERING = Lock()  # several runs created at once keep SQLite's one writer waiting for minutes
 TASK = "work"
 
@@ -44,7 +45,7 @@ def play(lab: SpotLab, dag_id: str, endings: Sequence[str], kills: Sequence[Kill
     interrupted = [number for number, ending in enumerate(endings, 1) if ending == "I"]
     for number, kill in zip(interrupted, _cycle(kills, len(interrupted)), strict=True):
         waits.append(take_away(lab, run, number, kill, last=number == len(endings)))
-    lab.client.wait_for_run(run, timeout=120)
+    lab.client.wait_for_run(run, timeout=PATIENCE)
     return Played(lab.client.dag_run(run), attempts(lab, run), rest_capacities(lab, run), waits)
 
 
@@ -60,7 +61,7 @@ def take_away(
     ``grace`` is SIGTERM, a grace, SIGKILL; ``early`` the same while Airflow still imports; ``machine`` no warning at
     all; ``process`` the task process alone.
     """
-    lab.wait_until_running(run, task, try_number=number, timeout=120)
+    lab.wait_until_running(run, task, try_number=number, timeout=PATIENCE)
     if kill != "early":
         wait_for_log(lab, run, task, number, "plays")
         random_pause(lab)
@@ -70,7 +71,7 @@ def take_away(
         gone = lab.reclaim(run, task, grace=0 if kill == "machine" else GRACE)
     if last:
         return 0.0
-    following = lab.client.wait_for_try(run, task, number + 1, timeout=120)
+    following = lab.client.wait_for_try(run, task, number + 1, timeout=PATIENCE)
     assert following.start_date is not None
     return (following.start_date - gone.first_signal).total_seconds()
 
@@ -89,7 +90,7 @@ def wait_for_log(lab: SpotLab, run: DagRun, task: str, number: int, text: str) -
         lambda: lab.client.logs(run, task, number),
         lambda log: text in log,
         what=f"{text!r} in the log of {run.dag_id}.{task} try {number}",
-        timeout=60,
+        timeout=PATIENCE,
     )
 
 

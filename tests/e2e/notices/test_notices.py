@@ -49,14 +49,15 @@ def interrupt(lab: SpotLab, cloud: Any, file: Path, seconds: float, **conf: str)
         cloud.interrupt()  # Google says no time: it is thirty seconds, always
     else:
         cloud.interrupt(in_seconds=seconds)
-    wait_until(file.exists, bool, what="the author's callback", timeout=30)
+    wait_until(file.exists, bool, what="the author's callback", timeout=240)
     cloud.clear()  # the next attempt is on another machine
-    assert lab.client.wait_for_run(run, timeout=120).state == "success"
+    assert lab.client.wait_for_run(run, timeout=240).state == "success"
     return json.loads(file.read_text()), attempts(lab, run)
 
 
-def seconds_after(told: dict[str, Any], attempt: dict[str, Any]) -> float:
-    return (datetime.fromisoformat(attempt["end"]) - datetime.fromisoformat(told["at"])).total_seconds()
+def seconds_to_spare(told: dict[str, Any], attempt: dict[str, Any]) -> float:
+    """Between the end of the attempt and that of the machine."""
+    return (datetime.fromisoformat(told["deadline"]) - datetime.fromisoformat(attempt["end"])).total_seconds()
 
 
 @pytest.mark.parametrize("name", CLOUDS)
@@ -67,7 +68,7 @@ def test_a_notice_tells_the_author_and_ends_the_attempt(
     assert (told["provider"], told["try"]) == (name, 1)
     left = datetime.fromisoformat(told["deadline"]) - datetime.fromisoformat(told["at"])
     assert timedelta(seconds=20 if name == "gce" else 45) < left <= timedelta(seconds=60)
-    assert seconds_after(told, rows[0]) < 2
+    assert seconds_to_spare(told, rows[0]) > 10
     assert (rows[0]["cause"], rows[0]["charge"]) == ("spot_interruption", "system")
     assert f"{name} will" in rows[0]["reason"]
     assert rows[-1]["user_retries_left"] == 2
@@ -79,7 +80,7 @@ def test_a_callback_cannot_keep_the_attempt_alive(
 ) -> None:
     """The machine goes in 20 seconds; the attempt has ended well before that, whatever the callback does."""
     told, rows = interrupt(lab, clouds["ec2"], tmp_path / "told.json", 20, callback=callback)
-    assert seconds_after(told, rows[0]) < (16 if callback == "hang" else 2)
+    assert seconds_to_spare(told, rows[0]) > 2
     assert (rows[0]["cause"], rows[0]["charge"]) == ("spot_interruption", "system")
 
 
@@ -90,6 +91,6 @@ def test_a_bare_signal_tells_the_author_as_well(lab: SpotLab, tmp_path: Path) ->
     lab.wait_until_running(run, TASK, try_number=1)
     wait_for_log(lab, run, TASK, 1, "plays")
     lab.reclaim(run, TASK, grace=10)
-    assert lab.client.wait_for_run(run, timeout=120).state == "success"
+    assert lab.client.wait_for_run(run, timeout=240).state == "success"
     told = json.loads(file.read_text())
     assert (told["provider"], told["deadline"]) == ("signal", None)

@@ -129,7 +129,7 @@ def worker_lost(stage: Stage) -> Over:
         lambda: stage.lab.client.logs(stage.run, TASK, 2),
         lambda log: "still runs on spot" in log,
         what="the second attempt to attach to the pod",
-        timeout=60,
+        timeout=240,
     )
     told = attempts(stage.lab, stage.run)[1]
     assert (told["capacity"], told["where"]["launched_pod"]) == ("spot", pod)

@@ -99,12 +99,13 @@ def told(lab: SpotLab, ec2: FakeEC2Metadata, statsd: StatsdListener, folder: Pat
     lab.reclaim(runs["silent"], "vanishes", grace=0)
     ec2.interrupt(in_seconds=60)
     for name in ("notified-noticed", "done-finishes"):
-        wait_until((folder / name).exists, bool, what=name, timeout=30)
+        wait_until((folder / name).exists, bool, what=name, timeout=50)
     ec2.clear()
+    (folder / "taken-back").touch()
     for run in runs.values():
-        assert lab.client.wait_for_run(run, timeout=120).state == "success"
+        assert lab.client.wait_for_run(run, timeout=240).state == "success"
     # Airflow runs the callbacks of those who died without a word when it next looks at the Dag file.
-    wait_until((folder / "diary-vanishes-1").exists, bool, what="the callback in the Dag processor", timeout=60)
+    wait_until((folder / "diary-vanishes-1").exists, bool, what="the callback in the Dag processor", timeout=240)
     return Told(folder, {task: told_of(lab, runs[dag], task) for task, dag in TASKS.items()}, statsd.ours())
 
 

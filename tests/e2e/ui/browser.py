@@ -19,7 +19,7 @@ FLAGS = [
     *("--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run"),
     *("--disable-background-networking", "--disable-component-update", "--disable-sync"),
 ]
-PATIENCE = 10_000
+PATIENCE = 60_000
 OURS = "/interruptible/"
 _SANDBOX = "can escape its sandboxing"  # Chromium of the frame that Airflow makes for every plugin
 _WATCH_POLICY = """

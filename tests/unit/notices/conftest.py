@@ -28,7 +28,7 @@ def closed_port() -> int:
 def until() -> Callable[..., None]:
     """Wait for a condition, at most ``seconds``."""
 
-    def wait(condition: Callable[[], object], seconds: float = 5.0) -> None:
+    def wait(condition: Callable[[], object], seconds: float = 60.0) -> None:
         deadline = time.monotonic() + seconds
         while not condition():
             assert time.monotonic() < deadline, "the condition did not come true in time"
@@ -41,7 +41,7 @@ def until() -> Callable[..., None]:
 def stop() -> Iterator[threading.Event]:
     """The event that ends a watch; a test that forgets to is ended by the timer."""
     event = threading.Event()
-    timer = threading.Timer(10, event.set)
+    timer = threading.Timer(120, event.set)
     timer.start()
     yield event
     timer.cancel()
@@ -64,5 +64,5 @@ def watch(stop: threading.Event) -> Iterator[Callable[[Source], list[Notice | No
     stop.set()
     for source, thread in running:
         source.cancel()
-        thread.join(5)
+        thread.join(60)
         assert not thread.is_alive()

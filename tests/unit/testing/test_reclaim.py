@@ -101,7 +101,7 @@ def test_no_warning_kills_supervisor_task_and_what_left_their_session(supervise:
     assert gone.killed == {machine.supervisor.pid, task.pid, child.pid}
     assert not gone.ended_in_time
     assert all(map(is_gone, (machine.supervisor, task, child)))
-    assert (gone.finished - gone.first_signal).total_seconds() < 5
+    assert (gone.finished - gone.first_signal).total_seconds() < 60
 
 
 def test_a_task_that_forks_meanwhile_does_not_get_away(

@@ -58,7 +58,7 @@ def terminate() -> None:
     signal.raise_signal(SIGTERM)
 
 
-def wait(condition: Callable[[], object], seconds: float = 5.0) -> None:
+def wait(condition: Callable[[], object], seconds: float = 60.0) -> None:
     deadline = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < deadline, "nothing happened in time"
@@ -263,7 +263,7 @@ def test_outside_the_main_thread_nothing_is_watched(airflow: Airflow) -> None:
     handlers = []
     thread = threading.Thread(target=run, args=[lambda: handlers.append(signal.getsignal(SIGTERM))])
     thread.start()
-    thread.join(5)
+    thread.join(60)
     assert handlers == [airflow]
 
 

@@ -73,7 +73,7 @@ def _airflow_s_handler() -> Iterator[None]:
     signal.signal(signal.SIGTERM, previous)
 
 
-def until(condition: Callable[[], object], seconds: float = 5.0) -> None:
+def until(condition: Callable[[], object], seconds: float = 60.0) -> None:
     deadline = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < deadline, "nothing happened in time"

@@ -27,7 +27,7 @@ def checkpointed():
         while len(trained_by) < EPOCHS:
             if len(trained_by) == wait_after:
                 print("waits")
-                time.sleep(60)
+                time.sleep(600)
             trained_by.append(ti.try_number)
             model += b"x" * 1_000_000
             with progress.save_files(trained_by) as folder:

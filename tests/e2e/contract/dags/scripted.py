@@ -20,7 +20,7 @@ def play(dag_run, ti):
 
 def wait(step):
     swallowed = {"wait": (), "swallow": Exception, "swallow everything": BaseException}[step]
-    for _ in range(600):
+    for _ in range(6000):
         try:
             time.sleep(0.1)
         except swallowed:

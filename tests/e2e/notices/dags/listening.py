@@ -36,7 +36,7 @@ def listening():
     def work(ti=None):
         print(f"try {ti.try_number} plays")
         if ti.try_number == 1:
-            time.sleep(120)
+            time.sleep(600)
 
     work()
 

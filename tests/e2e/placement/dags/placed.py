@@ -17,7 +17,7 @@ def play(dag_run, ti):
     if step == "error":
         raise ValueError(step)
     if step == "wait":
-        time.sleep(60)
+        time.sleep(600)
 
 
 def placed(dag_id, task_id, **arguments):

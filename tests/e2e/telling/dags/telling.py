@@ -20,7 +20,7 @@ def write(name, value):
     half.rename(FOLDER / name)
 
 
-def wait_for(name, seconds=60):
+def wait_for(name, seconds=240):
     deadline = time.monotonic() + seconds
     while not (FOLDER / name).exists():
         if time.monotonic() > deadline:
@@ -56,7 +56,12 @@ def dawdle(context, notice):
     """Give the task's own code the time to be done first."""
     write(f"dawdles-{context['ti'].task_id}", notice.provider)
     wait_for(f"done-{context['ti'].task_id}")
-    time.sleep(1)
+    time.sleep(5)
+
+
+def outlast(context, notice):
+    """Keep this attempt until the announcement is taken back: the next one must not hear it."""
+    wait_for("taken-back")
 
 
 @dag(
@@ -69,14 +74,16 @@ def dawdle(context, notice):
     },
 )
 def telling():
-    @task.interruptible(on_interruption_callback=[Pager("{{ ti.task_id }}: {{ interruption_notice.provider }}")])
+    @task.interruptible(
+        on_interruption_callback=[Pager("{{ ti.task_id }}: {{ interruption_notice.provider }}"), outlast]
+    )
     def noticed(ti=None):
         progress = checkpoint()
         done = progress.load(default=0)
         progress.save(done + 1)
         print(f"try {ti.try_number} plays")
         if ti.try_number == 1:
-            time.sleep(120)
+            time.sleep(600)
 
     @task.interruptible(on_interruption_callback=dawdle)
     def finishes(ti=None):
@@ -107,7 +114,7 @@ def silent():
     def vanishes(ti=None):
         print(f"try {ti.try_number} plays")
         if ti.try_number == 1:
-            time.sleep(120)
+            time.sleep(600)
 
     fails()
     vanishes()

@@ -1,10 +1,11 @@
 """Tasks whose history the tests write, one that is really taken away, and one that nobody annotated."""
 
 import time
+from pathlib import Path
 
 from airflow.sdk import dag, task
 
-MINUTES = 3
+MINUTES = 10
 
 
 @dag(schedule=None, default_args={"interruptible": True, "retries": 4, "system_retries": 7})
@@ -32,12 +33,12 @@ def spot_stories():
 @dag(schedule=None, default_args={"interruptible": True, "retries": 2, "system_retries": 3})
 def spot_live():
     @task.interruptible
-    def reclaimed(ti=None):
+    def reclaimed(ti=None, dag_run=None):
         print("at work")
         if ti.try_number == 1:
             time.sleep(60 * MINUTES)
-        else:
-            time.sleep(3)
+        while not Path(dag_run.conf["seen"]).exists():  # the second try is there to be looked at
+            time.sleep(0.1)
 
     @task.interruptible
     def waiting(): ...
