@@ -122,7 +122,9 @@ def _upcoming(written: Record | None, history: History) -> Placement:
 
 
 def _generations(ledger: Ledger, last: int) -> Iterator[tuple[int, int]]:
-    yield from zip(ledger.bases, (*ledger.bases[1:], last), strict=True)
+    """Give the first and last attempts between two clears; of what a ledger says, none beyond Airflow's last try."""
+    for base, until in zip(ledger.bases, (*ledger.bases[1:], last), strict=True):
+        yield base, min(until, last)
 
 
 def _generation(

@@ -3,10 +3,11 @@
 
 from __future__ import annotations
 
-import json
 import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
+
+from pydantic_core import from_json
 
 from airflow_interruptible.exceptions import LedgerError
 from airflow_interruptible.ledger import Ledger
@@ -89,7 +90,7 @@ def _reasons(session: Session, page: Sequence[Entry]) -> dict[tuple[int, int], s
     for batch in rows.some(session, sorted({entry.row for entry in page})):
         for row in batch:
             try:
-                records = Ledger.from_json(json.loads(row.document)).records
+                records = Ledger.from_json(from_json(row.document)).records
             except (LedgerError, ValueError):
                 continue
             found |= {(row.id, number): record.reason for number, record in records.items()}

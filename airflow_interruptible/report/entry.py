@@ -33,6 +33,8 @@ _SPOT, _ON_DEMAND = CapacityType.SPOT.value, CapacityType.ON_DEMAND.value
 _CAPACITIES: dict[object, str | None] = {None: None, **{each.value: each.value for each in CapacityType}}
 _CAUSES: dict[object, str] = {each.value: each.value for each in Cause}
 _CHARGES: dict[object, str | None] = {None: None, **{each.value: each.value for each in Charge}}
+_FIRST, _LAST = (datetime(*day, tzinfo=timezone.utc).timestamp() for day in ((1, 1, 1), (9999, 12, 31)))
+_OVER = frozenset({None, "success", "failed", "skipped", "upstream_failed", "removed", "up_for_retry"})
 _PAID = frozenset({Charge.SYSTEM.value, Charge.USER.value})
 _PRESUMED = {
     (capacity.value, started): cause.value
@@ -122,6 +124,7 @@ def _read(row: Row, records: list[tuple[int, Mapping[str, Any]]], bases: Sequenc
         capacity, started, where = _CAPACITIES[known("capacity")], known("started"), known("where") or {}
         ended = known("ended") or (records[place + 1][1].get("started") if place < last else None)
         on_spot = on_spot and number - 1 not in bases
+        cause = _cause(record, capacity)
         entry = Entry(
             row_id,
             dag_id,
@@ -130,12 +133,12 @@ def _read(row: Row, records: list[tuple[int, Mapping[str, Any]]], bases: Sequenc
             map_index,
             number,
             capacity,
-            _cause(record, capacity),
+            cause,
             _CHARGES[known("charge")],
             intern(where.get("zone") or UNKNOWN),
             intern(where.get("instance_type") or UNKNOWN),
-            _parsed(started).timestamp() if started else None,
-            _parsed(ended).timestamp() if ended else _end(row, number if place == last else None),
+            _parsed(started) if started else None,
+            _parsed(ended) if ended else _end(row, number if place == last else None, started, cause),
             "notice" in record,
             on_spot and capacity == _ON_DEMAND,
         )
@@ -144,7 +147,15 @@ def _read(row: Row, records: list[tuple[int, Mapping[str, Any]]], bases: Sequenc
     return read
 
 
-_parsed = datetime.fromisoformat
+def _parsed(text: str) -> float:
+    """Return a time as seconds since 1970.
+
+    :raises ValueError: it is none, or none that could be told again in UTC.
+    """
+    seconds = datetime.fromisoformat(text).timestamp()
+    if _FIRST <= seconds <= _LAST:
+        return seconds
+    raise ValueError(f"{text} is not within the years 1 to 9999 in UTC")
 
 
 def _cause(record: Mapping[str, Any], capacity: str | None) -> str | None:
@@ -157,17 +168,18 @@ def _cause(record: Mapping[str, Any], capacity: str | None) -> str | None:
     return None
 
 
-def _end(row: Row, number: int | None) -> float:
+def _end(row: Row, number: int | None, started: object, cause: str | None) -> float:
     """Return when an attempt ended of which neither it nor the next attempt tells.
 
     :param number: of the last attempt, about which Airflow's row may know; None for any other.
+    :param started: None if it never did: it waits, and costs nothing.
+    :param cause: why it failed, None if it did not: what has a cause has ended.
     """
-    if number == row.number:
-        if row.state == "running":
-            return math.inf  # its row may still tell of the end of the try before
-        if row.end is not None:
-            return since_1970(row.end)
-    return since_1970(row.updated)
+    if number != row.number:
+        return since_1970(row.updated)
+    if row.state not in _OVER:  # its row may still tell of the end of the try before
+        return since_1970(row.updated) if cause or not started else math.inf
+    return since_1970(row.updated if row.end is None else row.end)
 
 
 def since_1970(moment: datetime) -> float:

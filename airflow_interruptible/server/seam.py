@@ -152,11 +152,15 @@ def conf_of(session: Session, dag_id: str, run_id: str) -> Mapping[str, Any]:
 
 
 def read_state(session: Session, row: Any, key: str) -> Any:
-    """Return a value of the task state store, None if there is none."""
+    """Return a value of the task state store, None if there is none.
+
+    :raises ValueError: it is not JSON, is nested without end, or holds half a character, which nobody could send on.
+    """
     from airflow.state import get_state_backend
+    from pydantic_core import from_json
 
     stored = get_state_backend().get(_scope(row), key, session=session)
-    return None if stored is None else json.loads(stored)
+    return None if stored is None else from_json(stored)
 
 
 def write_state(session: Session, row: Any, key: str, value: Any) -> None:

@@ -6,6 +6,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from airflow_interruptible.exceptions import LedgerError
 from airflow_interruptible.ledger import KEY, Ledger
 from airflow_interruptible.marker import Marker
 from airflow_interruptible.server import seam
@@ -61,7 +62,7 @@ def read(session: Session, key: seam.Key) -> TaskInstanceTries | None:
         return None
     past = _past(session, key)
     rows = {row.try_number: row for row in [ti, *past]}  # the row itself already tells of the next try
-    ledger = Ledger.from_json(seam.read_state(session, ti, KEY))
+    ledger = _ledger(session, ti)
     state, run = seam.text_of(ti.state), ti.dag_run
     live = state not in seam.FINISHED and seam.text_of(run.state) in seam.UNFINISHED_RUN
     return TaskInstanceTries(
@@ -74,6 +75,17 @@ def read(session: Session, key: seam.Key) -> TaskInstanceTries | None:
         waiting=live and (ti.try_number == 0 or any(row.try_number == ti.try_number for row in past)),
         marker=Marker.from_config(ti.executor_config),
     )
+
+
+def _ledger(session: Session, ti: Any) -> Ledger:
+    try:
+        document = seam.read_state(session, ti, KEY)
+    except ValueError as error:
+        raise LedgerError(
+            f"The history under {KEY!r} in the task state store is not JSON that can be read ({error}). Somebody else "
+            "wrote to it."
+        ) from error
+    return Ledger.from_json(document)
 
 
 def _past(session: Session, key: seam.Key) -> Sequence[Any]:

@@ -189,6 +189,10 @@ def test_a_clear_that_no_worker_has_seen_yet() -> None:
     assert left(attempts)[-1] == (1, 2)
 
 
+def test_clears_after_the_last_try_are_no_attempts() -> None:
+    assert summary(views(tries("success"), {}, bases=(0, 10**9))) == [(1, None, "none")]
+
+
 def test_an_attempt_that_was_refused_cost_nothing_itself() -> None:
     """It found the budget spent by an attempt that nobody had reported."""
     refused = Record(ON_DEMAND, None, Charge.NONE, None, STARTED, "started and never reported")

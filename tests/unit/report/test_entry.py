@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import json
 import math
+from dataclasses import replace
 from datetime import datetime, timedelta, timezone
 from typing import Any
 
@@ -63,6 +64,28 @@ def test_what_runs_has_not_ended() -> None:
     (entry,) = read({1: Record(SPOT, started=at(0))}, state="running", end=T0 - timedelta(minutes=1))
     assert entry.end == math.inf
     assert entry.seconds(seconds(5)) == 300
+
+
+@pytest.mark.parametrize("state", ["deferred", "up_for_reschedule", "queued"])
+def test_what_waits_to_go_on_has_not_ended(state: str) -> None:
+    (entry,) = read({1: Record(SPOT, started=at(0))}, state=state, end=T0 - timedelta(minutes=1))
+    assert entry.end == math.inf
+
+
+def test_what_waits_for_its_start_costs_nothing() -> None:
+    (entry,) = read({1: Record(SPOT)}, state="queued", end=T0 - timedelta(minutes=1))
+    assert (entry.end, entry.seconds(seconds(200))) == (seconds(90), 0)
+
+
+def test_what_has_a_cause_has_ended_though_airflow_does_not_know_it_yet() -> None:
+    record = Record(SPOT, Cause.SPOT_INTERRUPTION, Charge.SYSTEM, at(0))
+    (entry,) = read({1: record}, state="running")
+    assert entry.end == seconds(90)
+
+
+@pytest.mark.parametrize("time", ["0001-01-01T00:00:00+23:59", "9999-12-31T23:59:59.999999+00:00"])
+def test_a_time_that_nobody_could_be_told_is_no_ledger(time: str) -> None:
+    assert read({1: replace(INTERRUPTED, started=time)}) == read({1: replace(INTERRUPTED, ended=time)}) == []
 
 
 def test_an_attempt_that_never_reported_ended_when_the_next_began() -> None:
