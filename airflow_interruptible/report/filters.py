@@ -18,6 +18,9 @@ USUAL = timedelta(days=7)
 
 LONGEST = timedelta(days=366)
 
+_JUST_NOW = 60.0
+"""So many seconds ago is still now: a question takes its time to come, from a host whose clock may lag."""
+
 FIELDS = ("dag_id", "task_id", "cause", "zone", "instance_type", "capacity")
 
 
@@ -51,7 +54,7 @@ class Filters:
         :param readable: the Dags that may be read, None for all.
         """
         first, last = self.start.timestamp(), self.end.timestamp()
-        if last >= now:
+        if last >= now - _JUST_NOW:
             last = math.inf
         found = [entry for entry in entries if first <= entry.end <= last]
         if readable is not None:
@@ -64,10 +67,24 @@ class Filters:
 
 
 def time_range(start: datetime | None, end: datetime | None, now: datetime) -> tuple[datetime, datetime]:
-    """Return the range, the last week unless told otherwise. Times without an offset are in UTC."""
-    end = _in_utc(end) if end else now
-    return (_in_utc(start) if start else end - USUAL), end
+    """Return the range, the last week unless told otherwise. Times without an offset are in UTC.
+
+    :raises ValueError: a time is before the year 1 or after 9999.
+    """
+    end = in_utc(end) if end else now
+    if start is None and end < in_utc(datetime.min) + USUAL:
+        raise ValueError(f"The range must start after the year 1. Say a later end than {end.isoformat()}.")
+    return (in_utc(start) if start else end - USUAL), end
 
 
-def _in_utc(moment: datetime) -> datetime:
-    return moment.replace(tzinfo=timezone.utc) if moment.tzinfo is None else moment.astimezone(timezone.utc)
+def in_utc(moment: datetime) -> datetime:
+    """Return a time in UTC; one without an offset is.
+
+    :raises ValueError: it would be before the year 1 or after 9999.
+    """
+    if moment.tzinfo is None:
+        return moment.replace(tzinfo=timezone.utc)
+    try:
+        return moment.astimezone(timezone.utc)
+    except OverflowError as error:
+        raise ValueError(f"The time {moment.isoformat()} is not within the years 1 to 9999 in UTC.") from error

@@ -39,7 +39,7 @@ def attempts(
     dag_id: str,
     run_id: str,
     task_id: str,
-    map_index: Annotated[int, Query(description="-1 for a task that is not mapped")] = -1,
+    map_index: Annotated[int, Query(ge=-1, lt=2**31, description="-1 for a task that is not mapped")] = -1,
 ) -> schemas.Attempts:
     """The attempts of a task instance: on what and where they ran, why they ended, who paid."""
     from airflow.utils.session import create_session
@@ -52,7 +52,8 @@ def attempts(
             return of_attempts.answer(key, tell(known))
     except (LedgerError, ValidationError) as error:
         raise HTTPException(409, str(error)) from error
-    raise HTTPException(404, f"There is no {dag_id}.{task_id} in run {run_id} at map index {map_index}.")
+    mapped = f" at map index {map_index}" if map_index >= 0 else ""
+    raise HTTPException(404, f"There is no {dag_id}.{task_id} in run {run_id}{mapped}.")
 
 
 @router.get("/report", dependencies=[may_read_task_instances])

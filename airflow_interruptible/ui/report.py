@@ -20,9 +20,9 @@ if TYPE_CHECKING:
 
 def filters(asked: schemas.Asked) -> Filters:
     """Return what the query asks for; an empty value asks for nothing."""
-    start, end = time_range(asked.start, asked.end, datetime.now(timezone.utc))
     said = asked.model_dump(mode="json", include=set(FIELDS))
     try:
+        start, end = time_range(asked.start, asked.end, datetime.now(timezone.utc))
         return Filters(start, end, **{name: value or None for name, value in said.items()})
     except ValueError as error:
         raise HTTPException(422, str(error)) from error

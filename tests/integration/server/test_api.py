@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import datetime, timedelta, timezone
 from typing import TYPE_CHECKING, Any
 
@@ -13,7 +14,7 @@ from airflow.models.task_state_store import TaskStateStoreModel
 from airflow.utils.session import create_session
 from e2e.ui import people
 from fastapi.testclient import TestClient
-from sqlalchemy import delete
+from sqlalchemy import delete, update
 
 from airflow_interruptible.core.capacity import CapacityType
 from airflow_interruptible.core.cause import Cause, Charge
@@ -185,15 +186,28 @@ def test_filters_and_pages(clients: Any, theirs: Any, shared: Any) -> None:
 
 @pytest.mark.parametrize(
     "query", ["start=yesterday", "cause=weather", "start=2026-01-02&end=2026-01-01", "start=2020-01-01", "limit=0",
-              "limit=10000", "offset=-1", "zone=" + "z" * 300],
+              "limit=10000", "offset=-1", "zone=" + "z" * 300, "end=0001-01-01", "start=0001-01-01T00:00:00%2B23:59",
+              "end=9999-12-31T23:59:59-23:59"],
 )  # fmt: skip
 def test_what_cannot_be_meant_is_refused(clients: Any, query: str) -> None:
-    assert clients["admin"].get(f"/api/interruptions?{query}").status_code == 422
+    answer = clients["admin"].get(f"/api/interruptions?{query}")
+    assert (answer.status_code, bool(answer.json()["detail"])) == (422, True)
+
+
+@pytest.mark.parametrize("map_index", [-2, 2**31, 10**30])
+def test_a_map_index_that_no_database_holds_is_refused(clients: Any, theirs: Any, map_index: int) -> None:
+    assert clients["admin"].get("/api/attempts", params=of(theirs, map_index=map_index)).status_code == 422
+
+
+def test_what_runs_is_counted_unless_told_otherwise(clients: Any, theirs: Any) -> None:
+    assert clients["admin"].get("/api/report").json()["totals"]["attempts"] == 2
 
 
 def test_nothing_there(clients: Any, theirs: Any) -> None:
     answer = clients["admin"].get("/api/attempts", params=of(theirs, map_index=3))
     assert (answer.status_code, "at map index 3" in answer.json()["detail"]) == (404, True)
+    answer = clients["admin"].get("/api/attempts", params=of(theirs, run_id="none"))
+    assert answer.json()["detail"] == f"There is no {theirs.dag.dag_id}.work in run none."
 
 
 def test_a_ledger_that_cannot_be_read_is_told(clients: Any, theirs: Any) -> None:
@@ -201,6 +215,21 @@ def test_a_ledger_that_cannot_be_read_is_told(clients: Any, theirs: Any) -> None
     answer = clients["admin"].get("/api/attempts", params=of(theirs))
     assert (answer.status_code, "is not a ledger" in answer.json()["detail"]) == (409, True)
     assert clients["admin"].get("/api/report").json()["totals"]["attempts"] == 0
+
+
+@pytest.mark.parametrize("text", ["[" * 30_000 + "]" * 30_000, '{"version": 1, "reason": "\\ud800"}', "no JSON"])
+def test_text_that_is_no_ledger_is_told(clients: Any, theirs: Any, text: str) -> None:
+    with create_session(scoped=False) as session:
+        session.execute(update(TaskStateStoreModel).values(value=text))
+    assert clients["admin"].get("/api/attempts", params=of(theirs)).status_code == 409
+    for path in ("report", "interruptions"):
+        assert clients["admin"].get(f"/api/{path}").status_code == 200
+
+
+def test_a_notice_out_of_any_calendar_is_told(clients: Any, theirs: Any) -> None:
+    notice = {"provider": "ec2", "at": "0001-01-01T00:00:00+23:59", "deadline": None}
+    theirs.report(replace(LOST, notice=notice))
+    assert clients["admin"].get("/api/attempts", params=of(theirs)).status_code == 409
 
 
 def test_it_is_documented(clients: Any) -> None:

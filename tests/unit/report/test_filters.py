@@ -39,6 +39,7 @@ def test_what_runs_belongs_to_now() -> None:
     running = entry(end=math.inf)
     assert chosen(Filters(NOW - DAY, NOW), running) == [running]
     assert chosen(Filters(NOW - DAY, NOW + DAY), running) == [running]
+    assert chosen(Filters(NOW - DAY, NOW - timedelta(seconds=1)), running) == [running], "the question took its time"
     assert chosen(Filters(NOW - DAY, NOW - DAY / 2), running) == []
 
 
@@ -60,6 +61,12 @@ def test_a_range_is_the_last_week_unless_said() -> None:
     assert time_range(None, None, NOW) == (NOW - 7 * DAY, NOW)
     naive = datetime(2026, 1, 2)
     assert time_range(naive, None, NOW) == (datetime(2026, 1, 2, tzinfo=timezone.utc), NOW)
+
+
+@pytest.mark.parametrize("time", ["0001-01-01T00:00:00+23:59", "9999-12-31T23:59:59-23:59", "0001-01-02T00:00:00"])
+def test_a_time_out_of_any_calendar_is_refused(time: str) -> None:
+    with pytest.raises(ValueError, match="year"):
+        time_range(None, datetime.fromisoformat(time), NOW)
 
 
 @pytest.mark.parametrize("end", [NOW, NOW - DAY, NOW + timedelta(days=367)])
