@@ -16,15 +16,16 @@ import threading
 import time
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
+from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Any
 
 from airflow_interruptible.report import rows
 from airflow_interruptible.report.entry import entries
+from airflow_interruptible.report.filters import LONGEST
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from contextlib import AbstractContextManager
-    from datetime import datetime
 
     from sqlalchemy.orm import Session
 
@@ -111,6 +112,7 @@ class Memory:
         :param open_session: called if the database has to be asked, in another thread.
         :param patience: how many seconds to wait at most, None for as long as it takes.
         """
+        since = _day(since)
         with self._lock:
             reading = self._reading = self._ask(open_session, since, progress)
         hurry = patience is not None and self._since <= since.timestamp()
@@ -150,8 +152,8 @@ class Memory:
                     self._so_far += of_row
                 if progress is not None:
                     progress(len(kept), _count(prints))
-        self._since, self._as_of = since.timestamp(), began
-        self._keep(kept, prints)
+        self._keep(kept, prints, began)
+        self._since = since.timestamp()  # not before: who asks meanwhile would take what was known for all there is
 
     def _read_again(self, open_session: OpenSession) -> None:
         """Read what has changed, and forget what is gone."""
@@ -173,8 +175,7 @@ class Memory:
                 kept = {key: old for key, old in self._kept.items() if key // rows.THOUSAND not in others}
                 present = rows.versions(session, self.limit, changed)
             self._compare(session, present, kept)
-        self._as_of = began
-        self._keep(kept, prints)
+        self._keep(kept, prints, began)
 
     def _compare(self, session: Session, present: Sequence[Version], kept: Kept) -> None:
         """Add to ``kept`` the ledgers that are ``present``, and read those that are not known in this version."""
@@ -188,11 +189,21 @@ class Memory:
         for batch in rows.some(session, unknown):
             kept.update(_read(batch))
 
-    def _keep(self, kept: Kept, prints: Prints) -> None:
+    def _keep(self, kept: Kept, prints: Prints, began: float) -> None:
         truncated = _count(prints) > self.limit and len(kept) >= self.limit
         self._kept, self._prints = kept, prints
         self._known = Known([entry for _, of_row in kept.values() for entry in of_row], truncated=truncated)
-        self._so_far = []
+        self._so_far, self._as_of = [], began
+
+
+def _day(moment: datetime) -> datetime:
+    """Return the beginning of its day, or of time if it is more than a year ago.
+
+    Each older moment that is asked for costs a reading of everything later, so there must not be many of them.
+    """
+    if datetime.now(timezone.utc) - moment > LONGEST:
+        return datetime.fromtimestamp(0, timezone.utc)
+    return moment.replace(hour=0, minute=0, second=0, microsecond=0)
 
 
 def _count(prints: Prints) -> int:

@@ -219,6 +219,33 @@ def test_who_is_in_a_hurry_takes_what_is_known_while_it_is_not_stale(deploy: Any
     assert len(memory.entries(create_session, asked().start).entries) == 2
 
 
+def test_what_is_still_being_put_together_is_not_taken_for_all(deploy: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    memory, older, seen, known = Memory(), asked(days=9), [], module.Known
+    memory.entries(create_session, asked().start)
+
+    def build(*entries: Any, **said: Any) -> Any:
+        if "truncated" in said:
+            seen.append(memory.entries(create_session, older.start, patience=0).complete)
+        return known(*entries, **said)
+
+    monkeypatch.setattr(module, "Known", build)
+    assert memory.entries(create_session, older.start).complete
+    assert seen == [False]
+
+
+def test_a_row_of_ever_older_questions_is_not_a_row_of_readings(deploy: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    lost_once(deploy)
+    memory, readings, since = Memory(), [], module.rows.since
+    monkeypatch.setattr(module.rows, "since", lambda *asked: readings.append(asked) or since(*asked))
+    evening = (datetime.now(timezone.utc) - timedelta(days=2)).replace(hour=20)
+    for hours in range(20):
+        assert len(memory.entries(create_session, evening - timedelta(hours=hours)).entries) == 1
+    assert len(readings) == 1
+    for year in range(2000, 1, -100):
+        memory.entries(create_session, datetime(year, 1, 1, tzinfo=timezone.utc))
+    assert len(readings) == 2
+
+
 def test_a_database_that_is_away_is_told_and_asked_again(deploy: Any) -> None:
     lost_once(deploy)
     memory = Memory()
