@@ -29,7 +29,10 @@ class Command:
 
     def run(self, args: argparse.Namespace) -> None:
         """Run the command."""
-        self._module.run(args)
+        from airflow_interruptible.cli.output import in_words
+
+        with in_words():
+            self._module.run(args)
 
     @property
     def _module(self) -> Any:

@@ -8,6 +8,8 @@ import sys
 from typing import TYPE_CHECKING, Any
 
 from airflow_interruptible.attempts import AttemptView, Story, tell
+from airflow_interruptible.cli.arguments import map_index
+from airflow_interruptible.cli.output import one_line
 from airflow_interruptible.exceptions import LedgerError
 from airflow_interruptible.server import tries
 from airflow_interruptible.summary import summary
@@ -26,7 +28,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("dag_id")
     parser.add_argument("run_id")
     parser.add_argument("task_id")
-    parser.add_argument("--map-index", type=int, default=-1, metavar="N", help="the index of a mapped task instance")
+    parser.add_argument("--map-index", type=map_index, default=-1, metavar="N", help="of a mapped task instance")
     parser.add_argument("--output", choices=("table", "json"), default="table", help="default: table")
 
 
@@ -72,7 +74,7 @@ def table(views: Sequence[AttemptView]) -> str:
     from tabulate import tabulate
 
     rows = [_row(attempt) for attempt in views]
-    reasons = [f"{attempt.attempt:>3}  {attempt.reason}" for attempt in views if attempt.reason]
+    reasons = [f"{attempt.attempt:>3}  {one_line(attempt.reason)}" for attempt in views if attempt.reason]
     return "\n".join([tabulate(rows, headers=_COLUMNS), "", *reasons]).rstrip()
 
 
@@ -90,5 +92,5 @@ def _row(attempt: AttemptView) -> tuple[Any, ...]:
         start or "-",
         "-" if seconds is None else f"{seconds:.1f}",
         left or "-",
-        attempt.host or "-",
+        one_line(attempt.host or "-"),
     )

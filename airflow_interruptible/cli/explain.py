@@ -16,9 +16,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
 
 from airflow_interruptible.cli import finished_attempt
+from airflow_interruptible.cli.output import one_line
 from airflow_interruptible.core.cause import Cause
 from airflow_interruptible.core.classification import Classification, classify
 from airflow_interruptible.core.payload import read
+from airflow_interruptible.exceptions import LedgerError
 from airflow_interruptible.rules import DEFAULT_RULES, DEFAULT_SURFACES
 
 if TYPE_CHECKING:
@@ -62,7 +64,9 @@ def run(args: argparse.Namespace) -> None:
             sys.stdout.write(finished_attempt.explain(args))
         else:
             sys.stdout.write(_for_a_person(args))
-    except (OSError, ValueError) as error:
+    except BrokenPipeError:
+        raise
+    except (OSError, ValueError, LedgerError) as error:
         sys.stderr.write(f"explain: {error}\n")
         raise SystemExit(2) from None
 
@@ -135,7 +139,7 @@ def render(answer: Classification) -> str:
     """The human form."""
     lines = [
         f"cause:     {answer.cause.value}, charged to: {answer.cause.charge.value}",
-        f"because:   {answer.reason}",
+        f"because:   {one_line(answer.reason)}",
         f"rule:      {answer.rule or 'none'}",
         f"source:    {answer.source or 'none'}",
         *(f"otherwise: {other}" for other in answer.otherwise),

@@ -5,6 +5,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from airflow_interruptible.cli.arguments import map_index
+from airflow_interruptible.cli.output import one_line
 from airflow_interruptible.core.capacity import CapacityType
 from airflow_interruptible.core.cause import Cause
 from airflow_interruptible.rules import DEFAULT_RULES
@@ -19,7 +21,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare how an attempt is named."""
     names = ("DAG_ID", "RUN_ID", "TASK_ID")
     parser.add_argument("--attempt", nargs=3, metavar=names, help="explain an attempt of this task instance")
-    parser.add_argument("--map-index", type=int, default=-1, metavar="N", help="the index of a mapped task instance")
+    parser.add_argument("--map-index", type=map_index, default=-1, metavar="N", help="of a mapped task instance")
     parser.add_argument("--number", type=int, metavar="K", help="which attempt (default: the last one that failed)")
 
 
@@ -49,7 +51,7 @@ def render(attempt: AttemptView) -> str:
     lines = [
         f"attempt:   {attempt.attempt} on {capacity}, {attempt.state or 'no state'}",
         f"cause:     {cause}, charged to: {charge}",
-        f"because:   {attempt.reason or 'nothing was written down'}",
+        f"because:   {one_line(attempt.reason or 'nothing was written down')}",
         f"rule:      {attempt.rule or 'none'}",
         f"source:    {rule.source if rule else 'none'}",
         f"otherwise: {_otherwise(attempt)}",

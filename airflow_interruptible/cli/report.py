@@ -11,6 +11,8 @@ from contextlib import contextmanager
 from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Any
 
+from airflow_interruptible.cli.arguments import moment
+from airflow_interruptible.cli.output import one_line
 from airflow_interruptible.exceptions import InterruptibleError
 from airflow_interruptible.report.answer import full_report
 from airflow_interruptible.report.filters import Filters, time_range
@@ -32,8 +34,8 @@ _EVERYTHING = 2**31 - 1
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the command's arguments."""
-    parser.add_argument("--start", type=_moment, metavar="TIME", help="ISO 8601, UTC (default: a week before the end)")
-    parser.add_argument("--end", type=_moment, metavar="TIME", help="ISO 8601, UTC (default: now)")
+    parser.add_argument("--start", type=moment, metavar="TIME", help="ISO 8601, UTC (default: a week before the end)")
+    parser.add_argument("--end", type=moment, metavar="TIME", help="ISO 8601, UTC (default: now)")
     parser.add_argument("--dag-id", help="only this Dag")
     parser.add_argument("--task-id", help="only this task")
     parser.add_argument("--output", choices=("table", "json", "csv"), default="table", help="default: table")
@@ -41,19 +43,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> None:
     """Print the report."""
-    start, end = time_range(args.start, args.end, datetime.now(timezone.utc))
     try:
+        start, end = time_range(args.start, args.end, datetime.now(timezone.utc))
         asked = Filters(start, end, dag_id=args.dag_id, task_id=args.task_id)
         with _progress() as progress:
             found = full_report(asked, progress=progress, memory=Memory(limit=_EVERYTHING))
     except (ValueError, InterruptibleError) as error:
         sys.exit(str(error))
     print({"table": table, "json": as_json, "csv": as_csv}[args.output](found))
-
-
-def _moment(text: str) -> datetime:
-    """Read a time as a person writes it; Python before 3.11 does not know ``Z``."""
-    return datetime.fromisoformat(text.replace("Z", "+00:00"))
 
 
 @contextmanager
@@ -71,8 +68,10 @@ def _progress() -> Iterator[Progress | None]:
             shown = text
             print(text, end="", file=sys.stderr, flush=True)
 
-    yield tell
-    print(file=sys.stderr)
+    try:
+        yield tell
+    finally:
+        print(file=sys.stderr)
 
 
 def as_json(found: Report) -> str:
@@ -105,7 +104,7 @@ def _numbers(found: Report) -> Iterator[tuple[str, str, str, Any]]:
 
 def _harmless(value: str) -> str:
     """Keep a spreadsheet from taking a name that came from outside for a formula."""
-    return f"'{value}" if value.startswith(("=", "+", "-", "@")) else value
+    return f"'{value}" if value.startswith(("=", "+", "-", "@", "\t", "\r")) else value
 
 
 def table(found: Report) -> str:
@@ -126,7 +125,7 @@ def table(found: Report) -> str:
 
 def _shares(found: Report) -> list[tuple[str, str, int, float]]:
     return [
-        (name, share.value, share.interruptions, share.lost_hours)
+        (name, one_line(share.value), share.interruptions, share.lost_hours)
         for name in _DIMENSIONS
         for share in getattr(found, f"by_{name}")[:_SHOWN]
     ]

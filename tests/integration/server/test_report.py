@@ -6,6 +6,7 @@ from __future__ import annotations
 import json
 import threading
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import datetime, timedelta, timezone
 from typing import TYPE_CHECKING, Any
 
@@ -272,3 +273,24 @@ def test_the_command_line_tells_the_same(deploy: Any, capsys: pytest.CaptureFixt
     assert json.loads(capsys.readouterr().out)["totals"]["interruptions"] == 1
     with pytest.raises(SystemExit, match="The range must end after"):
         main(["report", "--start", "2026-01-02", "--end", "2026-01-01"])
+    with pytest.raises(SystemExit, match="not within the years"):
+        main(["report", "--end", "9999-12-31T23:59:59-23:00"])
+
+
+def test_the_command_line_says_that_a_history_cannot_be_read(deploy: Any, capsys: pytest.CaptureFixture[str]) -> None:
+    deployment = lost_once(deploy).set_ledger({"version": 99})
+    named = [deployment.dag.dag_id, "run", "work"]
+    with pytest.raises(SystemExit, match="is not a ledger"):
+        main(["attempts", *named])
+    with pytest.raises(SystemExit) as ended:
+        main(["explain", "--attempt", *named])
+    assert ended.value.code == 2
+    assert "is not a ledger" in capsys.readouterr().err
+
+
+def test_a_terminal_only_shows_a_reason(deploy: Any, capsys: pytest.CaptureFixture[str]) -> None:
+    reason = replace(LOST, reason="bad \x1b[2J\nnews")
+    deployment = deploy().trigger().start_run().run(record=reason).reported()
+    for command in (["attempts"], ["explain", "--attempt"]):
+        main([*command, deployment.dag.dag_id, "run", "work"])
+        assert "bad  [2J news\n" in capsys.readouterr().out

@@ -5,11 +5,14 @@ from __future__ import annotations
 
 import subprocess
 import sys
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from airflow_interruptible.cli import COMMANDS, get_cli_commands, main
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 NAMES = [command.name for command in COMMANDS]
 
@@ -54,6 +57,39 @@ def test_airflow_s_command_line_pays_nothing_for_them() -> None:
     code = "import sys, airflow_interruptible.cli; print(*[m for m in sys.modules if m.startswith('airflow')])"
     loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split()
     assert sorted(loaded) == ["airflow_interruptible", "airflow_interruptible.cli"]
+
+
+def test_a_reader_who_has_seen_enough_is_no_error(tmp_path: Path) -> None:
+    payloads = tmp_path / "payloads.jsonl"
+    payloads.write_text('{"service": "ecs", "payload": "x"}\n' * 3000)
+    call = [sys.executable, "-m", "airflow_interruptible", "explain", "--jsonl", str(payloads)]
+    with subprocess.Popen(call, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+        assert process.stdout
+        assert process.stderr
+        assert process.stdout.readline().startswith(b'{"cause": "unknown"')
+        process.stdout.close()
+        assert process.stderr.read() == b""
+    assert process.returncode == 141
+
+
+@pytest.mark.parametrize("command", [["attempts", "dag", "run", "task"], ["report"],
+                                     ["explain", "--attempt", "dag", "run", "task"]])  # fmt: skip
+def test_a_database_that_does_not_answer_is_told_in_words(
+    command: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AIRFLOW__DATABASE__SQL_ALCHEMY_CONN", f"sqlite:///{tmp_path / 'new.db'}")
+    call = [sys.executable, "-m", "airflow_interruptible", *command]
+    ended = subprocess.run(call, capture_output=True, text=True, check=False)
+    assert (ended.returncode, ended.stdout) == (1, "")
+    assert "database does not answer: no such table" in ended.stderr
+    assert "Traceback" not in ended.stderr
+
+
+@pytest.mark.parametrize("text", ["-2", "x", str(2**31), "9" * 5000])
+def test_a_map_index_that_is_none_is_refused(text: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        main(["attempts", "dag", "run", "task", "--map-index", text])
+    assert "argument --map-index: must be a whole number >= 0" in capsys.readouterr().err
 
 
 def test_the_package_is_a_command() -> None:

@@ -56,6 +56,7 @@ def test_csv_is_one_number_a_line_and_no_formula() -> None:
     assert ["time", "2026-01-08T12:00:00+00:00", "spot_interruption", "1"] in lines
     assert ["task", "dag.task_0", "lost_hours", "1.0"] in lines
     assert ["zone", "'=1+1", "interruptions", "1"] in lines
+    assert "\n" + "zone,'\t=1,interruptions,1\n" in command.as_csv(found(zone="\t=1"))
 
 
 def test_a_time_may_end_with_z() -> None:
@@ -69,7 +70,11 @@ def test_a_time_that_is_none_is_refused(capsys: pytest.CaptureFixture[str]) -> N
     command.add_arguments(parser)
     with pytest.raises(SystemExit):
         parser.parse_args(["--start", "yesterday"])
-    assert "argument --start" in capsys.readouterr().err
+    assert "argument --start: must be ISO 8601, such as 2026-11-25" in capsys.readouterr().err
+
+
+def test_a_terminal_only_shows_what_comes_from_outside() -> None:
+    assert "\x1b" not in command.table(found(zone="\x1b[31mz1"))
 
 
 def test_progress_is_for_a_person(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
