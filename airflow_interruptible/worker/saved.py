@@ -24,6 +24,7 @@ KEY = "interruptible-checkpoint"
 _VERSION = 1
 _FOLDER = re.compile(r"[0-9]+-[0-9a-f]+")
 _INTEGERS = range(-(2**63), 2**64)  # what msgpack holds, which the task and its supervisor talk
+_DEEPEST = 100  # Airflow's client writes more levels than the 200 that it can read back
 
 
 class CheckpointError(InterruptibleError):
@@ -105,6 +106,7 @@ def as_json(value: Any) -> Any:
         text = json.dumps(value, allow_nan=False, ensure_ascii=False)
         text.encode()  # json lets half a character pass, which no message can carry
         copy = json.loads(text, parse_int=_integer)
+        _check_depth(copy, _DEEPEST)
     except (TypeError, ValueError, RecursionError) as error:
         raise CheckpointError(
             f"A {type(value).__name__} cannot be saved as a checkpoint's value: {error}. The value is JSON: None, "
@@ -117,6 +119,14 @@ def as_json(value: Any) -> Any:
             "else, since JSON turns tuples into lists and the keys of dicts into text. Convert it first."
         )
     return copy
+
+
+def _check_depth(value: Any, levels: int) -> None:
+    inner = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
+    for each in inner:
+        if not levels:
+            raise ValueError(f"it is nested more than {_DEEPEST} levels deep")
+        _check_depth(each, levels - 1)
 
 
 def _integer(digits: str) -> int:

@@ -12,6 +12,7 @@ import secrets
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
+from hashlib import sha256
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
@@ -25,6 +26,11 @@ if TYPE_CHECKING:
 
 DEFAULT_FOLDER = "interruptible-checkpoints"
 """Below ``AIRFLOW_HOME``, where nobody said otherwise."""
+
+_LONGEST = 255
+"""How long a name may be on the usual disks. Airflow's may have 250 characters, and take nine each once quoted."""
+
+_READABLE = 150
 
 
 @dataclass(frozen=True)
@@ -105,7 +111,7 @@ class Storage:
         }
         root = _base()
         for key, value in parts.items():
-            root /= f"{key}={quote(value, safe=':+')}"
+            root /= _name(f"{key}={quote(value, safe=':+')}")
         return root
 
     @cached_property
@@ -121,6 +127,13 @@ class Storage:
         self._fs.invalidate_cache(prefix)
         found = self._fs.find(prefix, detail=True)
         return {path.partition(f"/{name}/")[2]: int(about["size"]) for path, about in found.items()}
+
+
+def _name(part: str) -> str:
+    """Return a part of the path as a disk takes it: of a long one the beginning, and what tells it from all others."""
+    if len(part) <= _LONGEST:
+        return part
+    return f"{part[:_READABLE]}={sha256(part.encode()).hexdigest()}"  # no value holds a "=" once it is quoted
 
 
 def _base() -> ObjectStoragePath:

@@ -173,6 +173,16 @@ def test_names_cannot_lead_out_of_the_storage(task: Task) -> None:
     assert [path.name for path in task.home.iterdir() if path.is_dir()] == ["files"]
 
 
+def test_the_longest_names_fit_on_a_disk_and_stay_apart(task: Task) -> None:
+    tasks = [replace(task, key=key) for key in ("t" * 249 + "1", "t" * 249 + "2", "学" * 250)]
+    for number, each in enumerate(tasks):
+        write(each.attempt(), number)
+        each.store.path.rename(task.home / f"{number}.json")
+    for number, each in enumerate(tasks):
+        (task.home / f"{number}.json").rename(each.store.path)
+        assert read(each.attempt(2)) == number
+
+
 @pytest.mark.parametrize("lost", ["all of it", "one file", "half a file"])
 def test_files_that_are_gone_take_the_value_with_them(
     task: Task, lost: str, warnings_of: Callable[[], list[str]]
@@ -225,7 +235,10 @@ def test_half_a_character_and_a_circle_are_refused(task: Task) -> None:
     deep: Any = None
     for _ in range(100_000):
         deep = [deep]
-    for value in ("\ud800", circle, deep):
+    lost: Any = None
+    for _ in range(51):
+        lost = {"in": [lost]}
+    for value in ("\ud800", circle, deep, lost):
         with pytest.raises(CheckpointError, match="Write anything else into a file"):
             task.attempt().save(value)
 
