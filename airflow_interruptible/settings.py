@@ -41,6 +41,9 @@ DEFAULTS: Mapping[str, str] = MappingProxyType(
 )
 """What each option is when nobody sets it, as airflow.cfg would spell it."""
 
+_DIGITS = 6
+"""Of a number of retries: the sum of both budgets goes into a column of 32 bits."""
+
 
 @dataclass(frozen=True)
 class Settings:
@@ -128,9 +131,10 @@ def _bool(key: str, value: str) -> bool:
 
 
 def _natural(key: str, value: str) -> int:
-    if value.isdecimal():
+    if value.isdecimal() and len(value) <= _DIGITS:
         return int(value)
-    raise _wrong(key, value, "a whole number >= 0", "Use 0 to forgive no system failure.")
+    wanted = f"a whole number >= 0 of at most {_DIGITS} digits"
+    raise _wrong(key, value, wanted, "Use 0 to forgive no system failure.")
 
 
 def _seconds(key: str, value: str, instead: str) -> float:
@@ -154,7 +158,7 @@ def _prices(key: str, value: str) -> Mapping[str, Price]:
 def _object(value: str) -> Any:
     try:
         return json.loads(value)
-    except ValueError:
+    except (ValueError, RecursionError):
         return None
 
 
