@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Annotated
+from typing import Annotated, Any
 
 from fastapi import APIRouter, HTTPException, Query
 from pydantic import ValidationError
@@ -27,14 +27,26 @@ from airflow_interruptible.ui.access import ReadableDags, may_read_task_instance
 _PATIENCE = 0.5
 """How long, in seconds, an answer waits for what this process has not read yet, so that no page takes over a second."""
 
+
+def _refusal(status: int, why: str) -> dict[int | str, dict[str, Any]]:
+    """Return how the OpenAPI document describes an answer that is none."""
+    return {status: {"description": why, "model": schemas.Refusal}}
+
+
 router = APIRouter(
     prefix="/api",
     tags=["Interruptible"],
-    responses={401: {"description": "Not signed in"}, 403: {"description": "Not allowed to read the Dag"}},
+    responses={**_refusal(401, "Not signed in"), **_refusal(403, "Not allowed to read the Dag")},
 )
 
+_NO_LIST = _refusal(501, "What this Airflow keeps cannot be listed, or a setting cannot be meant")
 
-@router.get("/attempts", dependencies=[may_read_task_instances], responses={404: {"description": "No such task"}})
+
+@router.get(
+    "/attempts",
+    dependencies=[may_read_task_instances],
+    responses={**_refusal(404, "No such task instance"), **_refusal(409, "Its history cannot be read")},
+)
 def attempts(
     dag_id: str,
     run_id: str,
@@ -56,14 +68,14 @@ def attempts(
     raise HTTPException(404, f"There is no {dag_id}.{task_id} in run {run_id}{mapped}.")
 
 
-@router.get("/report", dependencies=[may_read_task_instances])
+@router.get("/report", dependencies=[may_read_task_instances], responses=_NO_LIST)
 def report(asked: Annotated[schemas.Asked, Query()], readable: ReadableDags) -> schemas.Report:
     """Interruptions, hours and savings of the Dags that the user may read."""
     with _told():
         return of_report.report(answer.full_report(of_report.filters(asked), readable, patience=_PATIENCE))
 
 
-@router.get("/interruptions", dependencies=[may_read_task_instances])
+@router.get("/interruptions", dependencies=[may_read_task_instances], responses=_NO_LIST)
 def interruptions(asked: Annotated[schemas.AskedPage, Query()], readable: ReadableDags) -> schemas.Interruptions:
     """The interruptions of the Dags that the user may read, the latest first."""
     with _told():

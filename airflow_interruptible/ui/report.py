@@ -7,7 +7,7 @@ from dataclasses import asdict
 from datetime import datetime, timezone
 from typing import TYPE_CHECKING
 
-from fastapi import HTTPException
+from fastapi.exceptions import RequestValidationError
 
 from airflow_interruptible.report.filters import FIELDS, Filters, time_range
 from airflow_interruptible.ui import schemas
@@ -25,7 +25,8 @@ def filters(asked: schemas.Asked) -> Filters:
         start, end = time_range(asked.start, asked.end, datetime.now(timezone.utc))
         return Filters(start, end, **{name: value or None for name, value in said.items()})
     except ValueError as error:
-        raise HTTPException(422, str(error)) from error
+        wrong = {"type": "value_error", "loc": ("query", "end"), "msg": str(error)}
+        raise RequestValidationError([wrong]) from error
 
 
 def report(found: Report) -> schemas.Report:

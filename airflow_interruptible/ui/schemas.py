@@ -16,6 +16,12 @@ Moment = Annotated[datetime, AfterValidator(in_utc)]
 """A time; one without an offset is in UTC."""
 
 
+class Refusal(BaseModel):
+    """Why there is no answer."""
+
+    detail: str
+
+
 class Budget(BaseModel):
     """The two budgets of a task, and what is left of them since the last clear."""
 

@@ -14,7 +14,7 @@ from airflow_interruptible.core.cause import Cause
 from airflow_interruptible.rules import DEFAULT_RULES
 
 ROOT = Path(__file__).parents[2]
-DOCUMENTS = [ROOT / "README.md", ROOT / "CHANGELOG.md", ROOT / "benchmarks" / "README.md", *(ROOT / "docs").glob("*.md")]
+DOCUMENTS = [*ROOT.glob("*.md"), *ROOT.glob("benchmarks/*.md"), *ROOT.glob("docs/*.md")]
 COLUMNS = [
     *(Cause.SPOT_INTERRUPTION, Cause.INFRASTRUCTURE, Cause.NO_CAPACITY),
     *(Cause.APPLICATION, Cause.USER_ACTION, Cause.UNKNOWN),
