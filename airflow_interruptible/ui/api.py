@@ -11,7 +11,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Annotated, Any
 
-from fastapi import APIRouter, HTTPException, Query
+from fastapi import APIRouter, Depends, HTTPException, Query, Request
+from fastapi.exceptions import RequestValidationError
 from pydantic import ValidationError
 
 from airflow_interruptible.attempts import tell
@@ -33,8 +34,17 @@ def _refusal(status: int, why: str) -> dict[int | str, dict[str, Any]]:
     return {status: {"description": why, "model": schemas.Refusal}}
 
 
+def _without_nul(request: Request) -> None:
+    """Refuse the one character that PostgreSQL takes in no text, before anybody asks it."""
+    for name, value in request.query_params.multi_items():
+        if "\0" in value:
+            wrong = {"type": "value_error", "loc": ("query", name), "msg": "No name holds the character NUL."}
+            raise RequestValidationError([wrong])
+
+
 router = APIRouter(
     prefix="/api",
+    dependencies=[Depends(_without_nul)],
     tags=["Interruptible"],
     responses={**_refusal(401, "Not signed in"), **_refusal(403, "Not allowed to read the Dag")},
 )

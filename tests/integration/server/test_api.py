@@ -200,6 +200,15 @@ def test_a_map_index_that_no_database_holds_is_refused(clients: Any, theirs: Any
     assert clients["admin"].get("/api/attempts", params=of(theirs, map_index=map_index)).status_code == 422
 
 
+@pytest.mark.parametrize("name", ["dag_id", "run_id", "task_id"])
+def test_a_character_that_postgresql_does_not_take_never_gets_there(
+    clients: Any, theirs: Any, name: str, statements: list[str]
+) -> None:
+    answer = clients["admin"].get("/api/attempts", params=of(theirs, **{name: "a\0b"}))
+    assert (answer.status_code, answer.json()["detail"][0]["loc"]) == (422, ["query", name])
+    assert statements == []
+
+
 def test_what_runs_is_counted_unless_told_otherwise(clients: Any, theirs: Any) -> None:
     assert clients["admin"].get("/api/report").json()["totals"]["attempts"] == 2
 
