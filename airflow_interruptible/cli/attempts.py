@@ -75,7 +75,8 @@ def table(views: Sequence[AttemptView]) -> str:
 
     rows = [_row(attempt) for attempt in views]
     reasons = [f"{attempt.attempt:>3}  {one_line(attempt.reason)}" for attempt in views if attempt.reason]
-    return "\n".join([tabulate(rows, headers=_COLUMNS), "", *reasons]).rstrip()
+    as_text = [_COLUMNS.index("host")] if rows else []  # 123456789e12 is a container's name, no number
+    return "\n".join([tabulate(rows, headers=_COLUMNS, disable_numparse=as_text), "", *reasons]).rstrip()
 
 
 def _row(attempt: AttemptView) -> tuple[Any, ...]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import argparse
 import json
+from dataclasses import replace
 from datetime import datetime, timedelta, timezone
 
 import pytest
@@ -62,6 +63,10 @@ def test_both_outputs(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFix
         assert json.loads(printed) == [view.to_json() for view in VIEWS]
     else:
         assert printed == f"{summary(Story('running', True, VIEWS))}\n\n{attempts.table(VIEWS)}\n"
+
+
+def test_a_host_is_never_taken_for_a_number() -> None:
+    assert attempts.table([replace(VIEWS[0], host="123456789e12")]).splitlines()[2].endswith("  123456789e12")
 
 
 def test_a_task_that_is_not_mapped_needs_no_index() -> None:
