@@ -113,6 +113,13 @@ RULES = (
         source=f"{KARPENTER}/disruption/events/events.go",
     ),
     rule(
+        "no-capacity",
+        {"reason": "InsufficientCapacityError"},
+        Cause.NO_CAPACITY,
+        "Karpenter could not get a node",
+        source=f"{KARPENTER}/nodeclaim/lifecycle/events.go",
+    ),
+    rule(
         "grace-expiring",
         {"reason": "TerminationGracePeriodExpiring"},
         Cause.INFRASTRUCTURE,

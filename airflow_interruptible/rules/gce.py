@@ -16,8 +16,8 @@ SURFACE = Surface(
         "gce": words("gcp google compute google-compute google-compute-engine papi lifesciences google-batch-vm")
     },
     envelopes=("message", "data", "operation", "body"),
-    strings={"event": "operationType"},
     readings=(
+        reading(r"(?P<operationType>[a-zA-Z0-9.]{1,80})"),
         reading(r"(?P<error__code>[A-Z]+_[A-Z_]+)(?::? .*)?"),
         reading(
             r"The zone .projects/[^ ]+ does not have enough resources available to fulfill the"

@@ -12,6 +12,7 @@ from airflow_interruptible.core.capacity import CapacityType
 from airflow_interruptible.core.cause import Cause
 from airflow_interruptible.core.rule import Table, says, words
 from airflow_interruptible.core.surface import Naming, Surface, reading
+from airflow_interruptible.rules.ec2 import ASG_LAUNCH
 
 NODE_LABELS = {
     "cloud.google.com/gke-spot": {"true": CapacityType.SPOT, "false": CapacityType.ON_DEMAND},
@@ -51,8 +52,10 @@ SURFACE = Surface(
             r"reason .(?P<conditions__DisruptionTarget__True__reason>\w+)., message.*"
         ),
         reading(r"Pod failed because of (?P<reason>\w+)"),
+        reading(r"K8s pod \S+ execution failed - reason: (?P<reason>\w+) - message: (?P<message>.*)"),
         reading(r"Azure deployment failure \((?:Compute\.)?(?P<error__code>\w+)\).*"),
         reading(r"\(?(?:Code: ?)?(?P<error__code>[A-Z][a-z]+[A-Z]\w+)[):]?\s.*"),
+        reading(ASG_LAUNCH),
     ),
     addressed=("Events", "Resources"),
     machines=(
@@ -123,6 +126,13 @@ OWN = (
 """The author's doing, whatever else is true. These stand above the rules of the clouds."""
 
 RULES = (
+    rule(
+        "shutdown-cancelled",
+        {"reason": "Shutdown", "message": says(r"Shutdown manager detected shutdown cancellation\.?")},
+        Cause.UNKNOWN,
+        "the node's shutdown was called off",
+        source=f"{SOURCE}/kubelet/nodeshutdown/nodeshutdown_manager_linux.go",
+    ),
     rule(
         "node-gone-on-spot",
         {DISRUPTED: "DeletionByPodGC"},

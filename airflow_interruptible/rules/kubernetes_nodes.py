@@ -9,7 +9,7 @@ from __future__ import annotations
 from airflow_interruptible.core.capacity import CapacityType
 from airflow_interruptible.core.cause import Cause
 from airflow_interruptible.core.rule import Table, says, words
-from airflow_interruptible.rules.kubernetes import AUTOSCALER, DOCS, GCP_SPOT, SOURCE, TAINT
+from airflow_interruptible.rules.kubernetes import AUTOSCALER, DOCS, GCP_SPOT, SHUTDOWN, SOURCE, TAINT
 
 TAINTS = f"{DOCS}/reference/labels-annotations-taints/"
 SCHEDULER = f"{DOCS}/concepts/scheduling-eviction/kube-scheduler/"
@@ -22,6 +22,10 @@ NO_CLAIM = says(
     r"(?:(?:\d+/\d+|no) nodes (?:are )?available: )?"
     r"(?:(?:\d+ )?pod has unbound immediate PersistentVolumeClaims"
     r"|persistentvolumeclaim \S+ (?:not found|is being deleted)).*"
+)
+KUBELETS_LAST_WORDS = says(
+    r"Pod was terminated in response to imminent node shutdown\.?|Pod was rejected as the node is shutting down\.?"
+    r"|Node is shutting, evicting pods\.?"
 )
 NO_ROOM = says(r"(?:\d+/\d+|no) nodes (?:are )?available.*Insufficient .*")
 
@@ -107,6 +111,13 @@ RULES = (
         needs=CapacityType.SPOT,
     ),
     rule(
+        "scale-up-quota",
+        {"reason": "FailedScaleUp", "message": says(r"Node scale up .* failed: GCE quota exceeded\b.*")},
+        Cause.APPLICATION,
+        "a quota of the project is used up",
+        source="https://cloud.google.com/kubernetes-engine/docs/how-to/cluster-autoscaler-visibility",
+    ),
+    rule(
         "failed-scale-up",
         {"reason": "FailedScaleUp"},
         Cause.NO_CAPACITY,
@@ -119,6 +130,13 @@ RULES = (
         Cause.INFRASTRUCTURE,
         "the scheduler made room for a pod of higher priority",
         source=f"{DOCS}/concepts/scheduling-eviction/pod-priority-preemption/",
+    ),
+    rule(
+        "taint-cancelled",
+        {"reason": "TaintManagerEviction", "message": says(r"Cancelling deletion of Pod .*")},
+        Cause.UNKNOWN,
+        "the node came back, and the pod was left alone",
+        source=f"{SOURCE}/controller/tainteviction/taint_eviction.go",
     ),
     rule(
         "event-node",
@@ -138,6 +156,21 @@ RULES = (
         "the pod vanished, and its spot node with it",
         source=f"{DOCS}/concepts/architecture/nodes/#node-controller",
         needs=CapacityType.SPOT,
+    ),
+    rule(
+        "shutdown-message-on-spot",
+        {"message | reason | (text)": KUBELETS_LAST_WORDS},
+        Cause.SPOT_INTERRUPTION,
+        "the pod's spot node was shut down",
+        source=SHUTDOWN,
+        needs=CapacityType.SPOT,
+    ),
+    rule(
+        "shutdown-message",
+        {"message | reason | (text)": KUBELETS_LAST_WORDS},
+        Cause.INFRASTRUCTURE,
+        "the pod's node was shut down",
+        source=SHUTDOWN,
     ),
     rule(
         "event-scale-down",
