@@ -229,6 +229,13 @@ RULES = (
         "the task's network interface or storage could not be provisioned",
     ),
     rule(
+        "server-error",
+        {"error.code": "ServerException"},
+        Cause.INFRASTRUCTURE,
+        "the ECS API failed",
+        source="https://docs.aws.amazon.com/AmazonECS/latest/APIReference/CommonErrors.html",
+    ),
+    rule(
         "no-capacity",
         {
             f"{REASON} | failures.reason": says(

@@ -17,6 +17,7 @@ SURFACE = Surface(
     aliases={"code": "StateChangeReason.Code", "message": "StateChangeReason.Message"},
     strings={"statusReason": "StateChangeReason.Message"},
     readings=(
+        reading(r"(?P<exitStatus>-10[0-9])"),
         reading(r"(?P<StateChangeReason__Code>[A-Z]+_[A-Z_]+)(?:: (?P<StateChangeReason__Message>.*))?"),
         reading(
             r"(?:TERMINATED_WITH_ERRORS|TERMINATED) / (?P<StateChangeReason__Code>[A-Z_]+) . "
