@@ -11,8 +11,8 @@ from __future__ import annotations
 from airflow_interruptible.core.capacity import CapacityType
 from airflow_interruptible.core.cause import Cause
 from airflow_interruptible.core.rule import Table, says, words
-from airflow_interruptible.core.surface import Naming, Surface, reading
-from airflow_interruptible.rules.ec2 import ASG_LAUNCH
+from airflow_interruptible.core.surface import Naming, Surface
+from airflow_interruptible.rules.kubernetes_logs import READINGS
 
 NODE_LABELS = {
     "cloud.google.com/gke-spot": {"true": CapacityType.SPOT, "false": CapacityType.ON_DEMAND},
@@ -45,24 +45,15 @@ SURFACE = Surface(
         "container state": "terminated.reason",
         "exit code": "terminated.exitCode",
     },
-    readings=(
-        reading(r"(?:\w+ )?(?:Warning|Normal) +(?P<reason>[A-Z]\w+) +(?P<message>.*)"),
-        reading(
-            r"(?:ERROR: )?(?:Job failed \(system failure\): )?pod \S+ is disrupted: "
-            r"reason .(?P<conditions__DisruptionTarget__True__reason>\w+)., message.*"
-        ),
-        reading(r"Pod failed because of (?P<reason>\w+)"),
-        reading(r"K8s pod \S+ execution failed - reason: (?P<reason>\w+) - message: (?P<message>.*)"),
-        reading(r"Azure deployment failure \((?:Compute\.)?(?P<error__code>\w+)\).*"),
-        reading(r"\(?(?:Code: ?)?(?P<error__code>[A-Z][a-z]+[A-Z]\w+)[):]?\s.*"),
-        reading(ASG_LAUNCH),
-    ),
+    readings=READINGS,
     addressed=("Events", "Resources"),
     machines=(
         Naming("vm", "Resources"),
         Naming("instance", "instance-id"),
         Naming("instance", "EC2InstanceId"),
         Naming("node", "involvedObject.name", where=("involvedObject.kind", "Node")),
+        Naming("node", "node"),
+        Naming("node", "NodeName"),
         Naming("node", "regarding.name", where=("regarding.kind", "Node")),
     ),
     capacity={

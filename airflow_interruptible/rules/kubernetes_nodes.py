@@ -6,10 +6,15 @@ The trap: a cordon or a pressure taint keeps pods away and ends none; and "Preem
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from airflow_interruptible.core.capacity import CapacityType
 from airflow_interruptible.core.cause import Cause
-from airflow_interruptible.core.rule import Table, says, words
+from airflow_interruptible.core.rule import Table, Test, says, words
 from airflow_interruptible.rules.kubernetes import AUTOSCALER, DOCS, GCP_SPOT, SHUTDOWN, SOURCE, TAINT
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 TAINTS = f"{DOCS}/reference/labels-annotations-taints/"
 SCHEDULER = f"{DOCS}/concepts/scheduling-eviction/kube-scheduler/"
@@ -27,6 +32,10 @@ KUBELETS_LAST_WORDS = says(
     r"Pod was terminated in response to imminent node shutdown\.?|Pod was rejected as the node is shutting down\.?"
     r"|Node is shutting, evicting pods\.?"
 )
+NODE_SHUTTING: Mapping[str, Test] = {
+    "conditions.Ready.False.reason": "KubeletNotReady",
+    "conditions.Ready.False.message": says(r"node is shutting down\.?"),
+}
 NO_ROOM = says(r"(?:\d+/\d+|no) nodes (?:are )?available.*Insufficient .*")
 
 rule = Table("k8s", ("k8s", "eks", "gke", "aks"), TAINTS)
@@ -156,6 +165,21 @@ RULES = (
         "the pod vanished, and its spot node with it",
         source=f"{DOCS}/concepts/architecture/nodes/#node-controller",
         needs=CapacityType.SPOT,
+    ),
+    rule(
+        "node-shutting-down-on-spot",
+        NODE_SHUTTING,
+        Cause.SPOT_INTERRUPTION,
+        "the pod's spot node was shut down",
+        source=SHUTDOWN,
+        needs=CapacityType.SPOT,
+    ),
+    rule(
+        "node-shutting-down",
+        NODE_SHUTTING,
+        Cause.INFRASTRUCTURE,
+        "the pod's node was shut down",
+        source=SHUTDOWN,
     ),
     rule(
         "shutdown-message-on-spot",
