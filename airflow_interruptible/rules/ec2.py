@@ -102,6 +102,16 @@ RULES = (
         source=HANDLER,
     ),
     rule(
+        "event-asg-asked-for",
+        {
+            "detail-type": "EC2 Instance Terminate Successful",
+            "Cause": says(r"At \S+ (?:an )?instance .*was taken out of service in response to a user request\b.*"),
+        },
+        Cause.UNKNOWN,
+        "somebody, or an autoscaler, asked for the instance's end",
+        source="https://docs.aws.amazon.com/autoscaling/ec2/userguide/ec2-auto-scaling-event-reference.html",
+    ),
+    rule(
         "event-asg",
         {"detail-type": ("EC2 Instance-terminate Lifecycle Action", "EC2 Instance Terminate Successful")},
         Cause.INFRASTRUCTURE,
