@@ -18,6 +18,10 @@ SURFACE = Surface(
     envelopes=("message", "data", "operation", "body"),
     readings=(
         reading(r"(?P<operationType>[a-zA-Z0-9.]{1,80})"),
+        reading(
+            r"(?:systemevent-[\w-]{1,80}\s+)?(?P<operationType>compute\.instances\.\w{1,40})\s+"
+            r"[\w/-]{1,200}(?:\s+[\w:.+-]{1,60}){0,4}"
+        ),
         reading(r"(?P<error__code>[A-Z]+_[A-Z_]+)(?::? .*)?"),
         reading(
             r"The zone .projects/[^ ]+ does not have enough resources available to fulfill the"
@@ -164,6 +168,13 @@ RULES = (
                 r"was preempted for the \d+(?:st|nd|rd|th) time\b.*"
             )
         },
+        Cause.SPOT_INTERRUPTION,
+        "Compute Engine took the spot machine back",
+        source=CROMWELL,
+    ),
+    rule(
+        "papi-status-preempted",
+        {"(text)": says(r"14: preempted\.?")},
         Cause.SPOT_INTERRUPTION,
         "Compute Engine took the spot machine back",
         source=CROMWELL,

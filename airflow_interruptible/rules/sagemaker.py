@@ -45,7 +45,7 @@ RULES = (
     ),
     rule(
         "interrupted",
-        {"SecondaryStatus": "Interrupted"},
+        {"SecondaryStatus | SecondaryStatusTransitions.Status": "Interrupted"},
         Cause.SPOT_INTERRUPTION,
         "EC2 took the managed Spot instances back",
         source=SPOT,
