@@ -51,7 +51,10 @@ RULES = (
         "spot",
         {
             MESSAGE: says(
-                r".{0,120}\bterminated due to (?:a |EC2 )*Spot\b(?! (?:capacity|price|bid|request|provisioning)).*"
+                r"(?:Amazon EMR [Cc]luster .{1,200}\. )?"
+                r"(?:All slaves in the job flow were|The (?:master|primary|core|task) (?:node|instance)s? (?:was|were)"
+                r"|(?:EC2 )?[Ii]nstances? (?:i-\w+ )?(?:was|were)) terminated due to (?:a |EC2 )*Spot\b"
+                r"(?! (?:capacity|price|bid|request|provisioning)).*"
             )
         },
         Cause.SPOT_INTERRUPTION,

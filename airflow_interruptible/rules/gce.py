@@ -30,6 +30,8 @@ SURFACE = Surface(
     ),
     machines=(
         Naming("vm", "protoPayload.instanceName"),
+        Naming("vm", "protoPayload.resourceName"),
+        Naming("vm", "targetLink"),
         Naming("instance", "resource.labels.instance_id"),
         Naming("instance", "targetId"),
     ),

@@ -108,7 +108,13 @@ OWN = (
     ),
     rule(
         "own-consumption",
-        {"reason": "Evicted", "message": says(r"The node was low on resource: .* has larger consumption of .*")},
+        {
+            "reason": "Evicted",
+            "message": says(
+                r"The node was low on resource: .*"
+                r" (?:has larger consumption of|was using \S+, which exceeds its request of) .*"
+            ),
+        },
         Cause.UNKNOWN,
         "the node ran low, but the pod itself used more than it had asked for",
         source=PRESSURE,
