@@ -25,6 +25,8 @@ MAX_VALUES = 64
 Path: TypeAlias = tuple[str, ...]
 
 _CONDITION_STATES = ("true", "false", "unknown")
+_CONDITION_PLACES = ((), ("conditions",), ("condition",))
+"""Where a condition is one. A Job's ``podFailurePolicy`` names conditions that no pod may ever have had."""
 
 
 def flatten(payload: object, surface: Surface, ours: frozenset[str]) -> dict[str, tuple[Fact, ...]]:
@@ -55,7 +57,7 @@ def _children(
     if not isinstance(node, dict):
         yield from ((path, item) for item in _counting(path, list(node), surface, ours))
         return
-    if (named := _condition(node)) is not None:
+    if path[-1:] in _CONDITION_PLACES and (named := _condition(node)) is not None:
         path = named
     for key, value in node.items():
         if isinstance(key, str):
