@@ -7,6 +7,7 @@ whatever a hostile payload adds deep down, the fields near the top are read.
 
 from __future__ import annotations
 
+import re
 from collections import deque
 from typing import TYPE_CHECKING, TypeAlias
 
@@ -24,7 +25,11 @@ MAX_VALUES = 64
 
 Path: TypeAlias = tuple[str, ...]
 
+_ENUM_MEMBER = re.compile(r"[A-Z]\w{2,60}\.[A-Z][A-Z0-9_]{2,80}")
+"""How Python prints a member of an enumeration, as the vendors' own clients hand them out: ``State.PREEMPTED``."""
 _CONDITION_STATES = ("true", "false", "unknown")
+_CONDITION_PLACES = ((), ("conditions",), ("condition",))
+"""Where a condition is one. A Job's ``podFailurePolicy`` names conditions that no pod may ever have had."""
 
 
 def flatten(payload: object, surface: Surface, ours: frozenset[str]) -> dict[str, tuple[Fact, ...]]:
@@ -55,7 +60,7 @@ def _children(
     if not isinstance(node, dict):
         yield from ((path, item) for item in _counting(path, list(node), surface, ours))
         return
-    if (named := _condition(node)) is not None:
+    if path[-1:] in _CONDITION_PLACES and (named := _condition(node)) is not None:
         path = named
     for key, value in node.items():
         if isinstance(key, str):
@@ -106,7 +111,9 @@ def _addresses(item: object, naming: str, ours: frozenset[str]) -> bool:
 
 
 def _fact(value: object) -> Fact | None:
-    if isinstance(value, (str, bool)) or (isinstance(value, int) and abs(value) < MAX_INTEGER):
+    if isinstance(value, str):
+        return value.partition(".")[2] if _ENUM_MEMBER.fullmatch(value) else value
+    if isinstance(value, bool) or (isinstance(value, int) and abs(value) < MAX_INTEGER):
         return value
     if isinstance(value, float) and value.is_integer():
         return int(value)

@@ -73,7 +73,7 @@ def _literal(node: ast.expr, depth: int) -> object:
 
 
 def _outermost(text: str) -> dict[str, object] | None:
-    """The strings and whole numbers of the outermost object, up to where the text was cut."""
+    """The strings of the outermost object, to where it closes or was cut: what follows may be anybody's."""
     fields: dict[str, object] = {}
     depth, key, last, at = 0, "", "", 0
     while at < len(text):
@@ -91,6 +91,8 @@ def _outermost(text: str) -> dict[str, object] | None:
             key = ""
         else:
             depth += (char in _OPENING) - (char in _CLOSING)
+            if depth <= 0:
+                break
         at += 1
     return fields or None
 

@@ -129,9 +129,11 @@ def _marked(facts: Facts, spelling: Surface) -> CapacityType | None:
 
 
 def _named(facts: Facts, naming: Naming) -> list[Identity]:
+    """The machines named; a path of a resource names the one at its end."""
     if naming.where is not None and not _has(facts, *naming.where):
         return []
-    return [(naming.kind, str(value).casefold()) for value in facts.get(field_key(naming.name), ())]
+    named = [str(value).casefold() for value in facts.get(field_key(naming.name), ())]
+    return [(naming.kind, name) for whole in named for name in {whole, whole.rpartition("/")[2]}]
 
 
 def _has(facts: Facts, key: str, word: str) -> bool:

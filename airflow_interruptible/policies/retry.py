@@ -19,6 +19,7 @@ from airflow_interruptible.core.cause import Cause, Charge
 from airflow_interruptible.core.delay import AuthorBackoff, system_delay
 from airflow_interruptible.core.verdict import AttemptVerdict, Verdict, decide
 from airflow_interruptible.worker.book import Book, now
+from airflow_interruptible.worker.early_signal import unmasked
 from airflow_interruptible.worker.evidence import evidence_of
 from airflow_interruptible.worker.fate import ended_by_a_person, fate_of
 from airflow_interruptible.worker.notes import notes_of
@@ -76,7 +77,7 @@ class InterruptibleRetryPolicy(RetryPolicy):
                 exc_info=True,
             )
             return RetryDecision.default()
-        return self._decide(book, exception, context)
+        return self._decide(book, unmasked(exception), context)
 
     def _decide(self, book: Book, exception: BaseException, context: Context) -> RetryDecision:
         fate = fate_of(exception, book.placement.capacity, evidence_of(exception, context))

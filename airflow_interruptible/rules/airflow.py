@@ -21,10 +21,17 @@ SURFACE = Surface(
         reading(r"This task is not in success state (?P<embedded>\{.*)", service="ecs"),
         reading(r"The task was stopped because the host instance terminated: (?P<stoppedReason>.*)", service="ecs"),
         reading(r"The task failed to start due to: (?P<stoppedReason>.*)", service="ecs"),
+        reading(r"This containers encounter an error during launching: (?P<containers__reason>.*)", service="ecs"),
+        reading(r"(?P<embedded>\{'(?:tasks|failures)': \[.*'ResponseMetadata': .*)", service="ecs"),
+        reading(
+            r"EMR Containers job failed\. Final state is \w+\. query_execution_id is \S+\. "
+            r"Error: (?P<failureReason>[A-Z_]+) - .*",
+            service="emr",
+        ),
         reading(r"SageMaker job failed because (?P<FailureReason>.*)", service="sagemaker"),
         reading(r"Pod failed because of (?P<reason>(?!None\b)\w+)", service="k8s"),
         reading(r"Pod \S+ returned a failure\.\s+remote_pod: (?P<embedded>\{.*)", service="k8s"),
-        reading(r"\S+ failed with terminal state: (?P<embedded>\{.*)", service="databricks"),
+        reading(r"(?:\S+|Job run) failed with terminal state: (?P<embedded>\{.*)", service="databricks"),
         reading(
             r"Executor \w+\(.{0,80}\) reported that the task instance"
             r" <TaskInstance: .{1,300} \[(?P<ti_state>\w+)\].{0,80}>"
@@ -36,7 +43,7 @@ SURFACE = Surface(
             r" finished \(failed\) although the task says it's \w+\..*"
         ),
         reading(
-            r"(?:WorkerLostError\(.)?Worker exited prematurely: "
+            r"(?:WorkerLostError\(.|(?:celery|billiard)\.exceptions\.WorkerLostError: )?Worker exited prematurely: "
             r"(?:signal (?P<worker_signal>\d{1,2}) \(\w+\)|exitcode (?P<worker_exit>\d{1,3}))\.? ?Job: \d+\..{0,4}"
         ),
     ),

@@ -97,6 +97,17 @@ RULES = (
         source=NODES,
     ),
     rule(
+        "evicted",
+        {
+            "operationName | operationName.value | OperationNameValue": says(
+                r"Microsoft\.Compute/virtualMachine(?:s|ScaleSets|ScaleSets/virtualMachines)/evictSpotVM/action"
+            )
+        },
+        Cause.SPOT_INTERRUPTION,
+        "Azure evicted the spot machine",
+        source="https://github.com/yugabyte/yugabyte-db/tree/master/managed/src/main/java/com/yugabyte/yw",
+    ),
+    rule(
         "annotation-preempted",
         {"annotationName": "VirtualMachinePreempted"},
         Cause.SPOT_INTERRUPTION,

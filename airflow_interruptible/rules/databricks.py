@@ -9,8 +9,25 @@ from __future__ import annotations
 
 from airflow_interruptible.core.capacity import CapacityType
 from airflow_interruptible.core.cause import Cause
-from airflow_interruptible.core.rule import Table, words
-from airflow_interruptible.core.surface import Surface, reading
+from airflow_interruptible.core.rule import Table, says, words
+from airflow_interruptible.core.surface import Reading, Surface, reading
+from airflow_interruptible.rules.ec2_states import INTERRUPTED
+
+CLUSTER_ENDED = (
+    r"(?:(?:Task \S{1,200} failed with message: )?Cluster \S{1,80} was terminated(?:\. )?"
+    r"(?: while waiting on it to be ready: Cluster \S{1,80} is in unexpected state Terminated: )?"
+    r"|Unexpected failure while waiting for the cluster \(\S{1,80}\) to be ready\.\s*Cause Unexpected state for cluster"
+    r" \(\S{1,80}\): )?(?:Reason: )?"
+)
+"""How Databricks begins a message that says why a cluster ended. What follows is ``CODE (TYPE)`` and parameters."""
+
+
+def parameter(name: str, values: str) -> Reading:
+    """One of the parameters that follow the code in such a message, where its value is one of the documented."""
+    return reading(
+        rf"{CLUSTER_ENDED}[A-Z][A-Z0-9_]+ ?\([A-Z_]+\)[.:].*\b{name}: ?(?P<parameters__{name}>{values})(?![\w.-]).*"
+    )
+
 
 SURFACE = Surface(
     services={"databricks": ("azure-databricks", "azuredatabricks", "aws-databricks")},
@@ -18,10 +35,14 @@ SURFACE = Surface(
     aliases={"details.reason.code": "termination_reason.code", "details.reason.type": "termination_reason.type"},
     readings=(
         reading(
-            r"(?:Cluster .{1,80} was terminated\. )?(?:Reason: )?"
+            rf"{CLUSTER_ENDED}"
             r"(?P<code>[A-Z][A-Z0-9]*_[A-Z0-9_]+|CANCELED|INACTIVITY|UNKNOWN)"
-            r"(?: \((?P<type>[A-Z_]+)\).*|: .*|\.)?"
+            r"(?: ?\((?P<type>[A-Z_]+)\).*|: .*|\.)?"
         ),
+        parameter("aws_instance_state_reason", r"(?:Server|Client)\.\w+(?:\.\w+)?"),
+        parameter("aws_spot_request_status", r"[a-z]+(?:-[a-z]+){1,6}"),
+        parameter("aws_api_error_code", r"[A-Z]\w+"),
+        parameter("azure_error_code", r"[A-Z]\w+"),
     ),
     read=("statemessage",),
     capacity={
@@ -46,6 +67,15 @@ RUN_STATES = f"{SDK}/jobs.html#databricks.sdk.service.jobs.RunResultState"
 CODE = "termination_reason.code | code"
 TYPE = "termination_reason.type | termination_details.type | type"
 RUN_CODE = "termination_details.code | code"
+PARAMETERS = "https://docs.databricks.com/dev-tools/api/latest/clusters.html#terminationparameter"
+
+
+def _of(*parameters: str) -> str:
+    return " | ".join(f"{place}parameters.{name}" for name in parameters for place in ("termination_reason.", ""))
+
+
+STATE_REASON, SPOT_STATUS = _of("aws_instance_state_reason"), _of("aws_spot_request_status")
+LAUNCH_ERROR = _of("aws_api_error_code", "azure_error_code", "aws_spot_request_status", "aws_spot_request_fault_code")
 
 NO_CAPACITY = words("""
     AWS_INSUFFICIENT_INSTANCE_CAPACITY_FAILURE AWS_MAX_SPOT_INSTANCE_COUNT_EXCEEDED_FAILURE
@@ -122,6 +152,54 @@ RULES = (
         {CODE: "SPOT_INSTANCE_TERMINATION"},
         Cause.SPOT_INTERRUPTION,
         "the cloud took the driver's spot instance back",
+    ),
+    rule(
+        "shut-down-for-spot",
+        {CODE: "CLOUD_PROVIDER_SHUTDOWN", STATE_REASON: says(r"Server\.SpotInstance(?:Termination|Shutdown)\b.*")},
+        Cause.SPOT_INTERRUPTION,
+        "EC2 took the driver's Spot instance back",
+        source=PARAMETERS,
+    ),
+    rule(
+        "shut-down-by-status",
+        {CODE: "CLOUD_PROVIDER_SHUTDOWN", SPOT_STATUS: INTERRUPTED},
+        Cause.SPOT_INTERRUPTION,
+        "EC2 took the driver's Spot instance back",
+        source=PARAMETERS,
+    ),
+    rule(
+        "shut-down-by-person",
+        {CODE: "CLOUD_PROVIDER_SHUTDOWN", STATE_REASON: says(r"Client\.UserInitiatedShutdown\b.*")},
+        Cause.USER_ACTION,
+        "somebody ended the driver's instance through the API of the cloud",
+        source=PARAMETERS,
+    ),
+    rule(
+        "launch-no-capacity",
+        {
+            CODE: "CLOUD_PROVIDER_LAUNCH_FAILURE",
+            LAUNCH_ERROR: words("""
+                InsufficientInstanceCapacity UnfulfillableCapacity SkuNotAvailable AllocationFailed
+                ZonalAllocationFailed OverconstrainedAllocationRequest capacity-not-available
+                capacity-oversubscribed price-too-low
+            """),
+        },
+        Cause.NO_CAPACITY,
+        "the cloud had no such capacity",
+        source=PARAMETERS,
+    ),
+    rule(
+        "launch-refused",
+        {
+            CODE: "CLOUD_PROVIDER_LAUNCH_FAILURE",
+            f"{LAUNCH_ERROR} | {STATE_REASON}": says(
+                r"InstanceLimitExceeded|VcpuLimitExceeded|UnauthorizedOperation|InsufficientFreeAddressesInSubnet"
+                r"|QuotaExceeded|OperationNotAllowed|Client\.VolumeLimitExceeded\b.*"
+            ),
+        },
+        Cause.APPLICATION,
+        "the account's limits or permissions do not allow the cluster",
+        source=PARAMETERS,
     ),
     rule(
         "stopped-by-person",

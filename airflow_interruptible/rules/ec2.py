@@ -11,6 +11,12 @@ from airflow_interruptible.core.cause import Cause
 from airflow_interruptible.core.rule import Table, says, words
 from airflow_interruptible.core.surface import Naming, Surface, reading
 
+ASG_LAUNCH = (
+    r"(?:AsgInstanceLaunchFailures:? )?Could not launch (?:Spot|On-Demand) Instances\.\s+"
+    r"(?P<Error__Code>[A-Z]\w+) [-\u2013\u2014] .*"
+)
+"""How an Auto Scaling group, and a managed node group of EKS, words a launch that failed."""
+
 SURFACE = Surface(
     services={
         "ec2": ("aws", "aws-ec2", "amazon-ec2", "autoscaling", "asg", "spot-fleet", "ec2-fleet", "imds", "eventbridge")
@@ -19,8 +25,9 @@ SURFACE = Surface(
         Records body Message detail CloudTrailEvent Reservations Instances Instance SpotInstanceRequests
         SpotInstanceRequest Events response
     """),
-    strings={"event": "detail-type"},
+    read=("StatusMessage",),
     readings=(
+        reading(r"(?P<detail_type>EC2 [A-Z][\w -]{1,80})"),
         reading(r"(?P<StateReason__Code>(?:Server|Client)\.[A-Za-z.]+?)(?:: .*)?"),
         reading(r"\[Status\] \w+ \[Code\] (?P<Status__Code>[a-z-]+) \[Message\].*"),
         reading(r"[^\[\]]* \[(?P<Status__Code>[a-z]+-[a-z-]+)\]"),
@@ -30,6 +37,7 @@ SURFACE = Surface(
             r"An error occurred \((?P<Error__Code>[\w.]+)\) when calling the \w+ operation.*"
         ),
         reading(r"(?P<Error__Code>[A-Z][a-z]+[A-Z]\w+): .*"),
+        reading(ASG_LAUNCH),
     ),
     machines=(
         Naming("instance", "instance-id"),
@@ -92,6 +100,16 @@ RULES = (
         Cause.INFRASTRUCTURE,
         "AWS Health announced a change to the instance",
         source=HANDLER,
+    ),
+    rule(
+        "event-asg-asked-for",
+        {
+            "detail-type": "EC2 Instance Terminate Successful",
+            "Cause": says(r"At \S+ (?:an )?instance .*was taken out of service in response to a user request\b.*"),
+        },
+        Cause.UNKNOWN,
+        "somebody, or an autoscaler, asked for the instance's end",
+        source="https://docs.aws.amazon.com/autoscaling/ec2/userguide/ec2-auto-scaling-event-reference.html",
     ),
     rule(
         "event-asg",

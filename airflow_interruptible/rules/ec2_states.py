@@ -16,7 +16,26 @@ ERRORS = f"{API}/errors-overview.html"
 
 STATE_CODE = "StateReason.Code | Code"
 REQUEST = "Status.Code | Code"
-ERROR = "Error.Code | ErrorCode | Code"
+ERROR = "Error.Code | ErrorCode | Errors.ErrorCode | Code"
+
+INTERRUPTED = words("""
+    instance-terminated-by-price instance-terminated-no-capacity instance-stopped-by-price instance-stopped-no-capacity
+    instance-terminated-capacity-oversubscribed instance-stopped-capacity-oversubscribed
+    instance-terminated-launch-group-constraint instance-terminated-by-experiment instance-stopped-by-experiment
+""")
+TAKEN_BACK = (
+    r"Your (?:Spot )?instance was (?:terminated|stopped|hibernated)"
+    r" (?:because there (?:is no|was no longer enough) Spot capacity available"
+    r" (?:that matches your request|for the instance)"
+    r"|because the Spot price exceeded your maximum price"
+    r"|because your Spot request price was lower than required fulfillment price"
+    r"|due to EC2 capacity management needs)\.?"
+)
+NO_CAPACITY = (
+    r"(?:There is no Spot capacity available that matches your request\."
+    r"|We currently do not have sufficient (?:\S+ )?capacity in the Availability Zone you requested\b.*)"
+    r"(?: Launching EC2 instance failed\.?)?"
+)
 
 rule = Table("ec2", SERVICES, STATE)
 
@@ -66,14 +85,7 @@ RULES = (
     ),  # Spot request status
     rule(
         "request-interrupted",
-        {
-            REQUEST: words("""
-                instance-terminated-by-price instance-terminated-no-capacity instance-stopped-by-price
-                instance-stopped-no-capacity instance-terminated-capacity-oversubscribed
-                instance-stopped-capacity-oversubscribed instance-terminated-launch-group-constraint
-                instance-terminated-by-experiment instance-stopped-by-experiment
-            """)
-        },
+        {REQUEST: INTERRUPTED},
         Cause.SPOT_INTERRUPTION,
         "EC2 took the Spot instance back",
         source=STATUS,
@@ -81,10 +93,7 @@ RULES = (
     rule(
         "request-message",
         {
-            "Status.Message | (text)": says(
-                r"Your Spot instance was (?:terminated|stopped|hibernated) because there is no Spot capacity"
-                r" available that matches your request\.?"
-            )
+            "Status.Message | (text)": says(TAKEN_BACK),
         },
         Cause.SPOT_INTERRUPTION,
         "EC2 took the Spot instance back",
@@ -152,6 +161,13 @@ RULES = (
         Cause.NO_CAPACITY,
         "EC2 had no such capacity",
         source=ERRORS,
+    ),
+    rule(
+        "error-no-capacity-message",
+        {"StatusMessage | Error.Message | (text)": says(NO_CAPACITY)},
+        Cause.NO_CAPACITY,
+        "EC2 had no such capacity",
+        source="https://docs.aws.amazon.com/autoscaling/ec2/userguide/ts-as-capacity.html",
     ),
     rule(
         "error-server",

@@ -48,6 +48,7 @@ AGENT = "https://github.com/aws/amazon-ecs-agent/blob/master/agent/app/agent.go"
 
 REASON = "stoppedReason | statusReason | containers.reason | container.reason | attempts.container.reason | (text)"
 EXIT = "containers.exitCode | container.exitCode | attempts.container.exitCode | exitCode"
+SPOT_TASK = says(r"Your Spot Task was interrupted\.?")
 HOST_GONE = says(r"Host EC2 \(instance [\w-]+\) (?:stopped|terminated)\.?")
 
 rule = Table("ecs", ("ecs", "fargate", "batch"), STOPPED)
@@ -67,8 +68,15 @@ RULES = (
         source=TASK,
     ),
     rule(
+        "stopped-in-those-words",
+        {"stopCode": "UserInitiated", REASON: SPOT_TASK},
+        Cause.USER_ACTION,
+        "somebody stopped the task, and gave this reason",
+        source="https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_StopTask.html",
+    ),
+    rule(
         "fargate-spot",
-        {REASON: says(r"Your Spot Task was interrupted\.?")},
+        {REASON: SPOT_TASK},
         Cause.SPOT_INTERRUPTION,
         "AWS took the Fargate Spot capacity back",
         source=CAPACITY,
@@ -227,6 +235,13 @@ RULES = (
         },
         Cause.INFRASTRUCTURE,
         "the task's network interface or storage could not be provisioned",
+    ),
+    rule(
+        "server-error",
+        {"error.code": "ServerException"},
+        Cause.INFRASTRUCTURE,
+        "the ECS API failed",
+        source="https://docs.aws.amazon.com/AmazonECS/latest/APIReference/CommonErrors.html",
     ),
     rule(
         "no-capacity",

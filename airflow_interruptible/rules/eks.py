@@ -16,6 +16,11 @@ HANDLER = "https://github.com/aws/aws-node-termination-handler/blob/main/pkg/obs
 HANDLER_KINDS = "https://github.com/aws/aws-node-termination-handler/tree/main/pkg/monitor"
 HANDLER_NODE = "https://github.com/aws/aws-node-termination-handler/blob/main/pkg/node/node.go"
 
+SPOT_WORDS = says(
+    r"Spot ITN received\. (?:Instance|i-\w+) will be .*"
+    r"|Spot Interruption event received\. Instance i-\w+ will be interrupted at .*"
+)
+
 KIND = "Kind | messageKind | message_type"
 
 rule = Table("eks", ("k8s", "eks"), KARPENTER_AWS)
@@ -39,6 +44,13 @@ RULES = (
         {KIND: ("SPOT_ITN", "spot_interrupted", "SpotInterruptionKind")},
         Cause.SPOT_INTERRUPTION,
         "the handler received the Spot interruption notice",
+        source=HANDLER_KINDS,
+    ),
+    rule(
+        "nth-spot-words",
+        {"Description | message | reason | (text)": SPOT_WORDS},
+        Cause.SPOT_INTERRUPTION,
+        "the node termination handler received the Spot interruption notice",
         source=HANDLER_KINDS,
     ),
     rule(
@@ -111,6 +123,13 @@ RULES = (
         Cause.INFRASTRUCTURE,
         "Karpenter replaced the node for reasons of its own",
         source=f"{KARPENTER}/disruption/events/events.go",
+    ),
+    rule(
+        "no-capacity",
+        {"reason": "InsufficientCapacityError"},
+        Cause.NO_CAPACITY,
+        "Karpenter could not get a node",
+        source=f"{KARPENTER}/nodeclaim/lifecycle/events.go",
     ),
     rule(
         "grace-expiring",

@@ -17,6 +17,7 @@ SURFACE = Surface(
     aliases={"code": "StateChangeReason.Code", "message": "StateChangeReason.Message"},
     strings={"statusReason": "StateChangeReason.Message"},
     readings=(
+        reading(r"(?P<exitStatus>-10[0-9])"),
         reading(r"(?P<StateChangeReason__Code>[A-Z]+_[A-Z_]+)(?:: (?P<StateChangeReason__Message>.*))?"),
         reading(
             r"(?:TERMINATED_WITH_ERRORS|TERMINATED) / (?P<StateChangeReason__Code>[A-Z_]+) . "
@@ -50,7 +51,10 @@ RULES = (
         "spot",
         {
             MESSAGE: says(
-                r".{0,120}\bterminated due to (?:a |EC2 )*Spot\b(?! (?:capacity|price|bid|request|provisioning)).*"
+                r"(?:Amazon EMR [Cc]luster .{1,200}\. )?"
+                r"(?:All slaves in the job flow were|The (?:master|primary|core|task) (?:node|instance)s? (?:was|were)"
+                r"|(?:EC2 )?[Ii]nstances? (?:i-\w+ )?(?:was|were)) terminated due to (?:a |EC2 )*Spot\b"
+                r"(?! (?:capacity|price|bid|request|provisioning)).*"
             )
         },
         Cause.SPOT_INTERRUPTION,

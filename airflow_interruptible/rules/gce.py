@@ -16,8 +16,12 @@ SURFACE = Surface(
         "gce": words("gcp google compute google-compute google-compute-engine papi lifesciences google-batch-vm")
     },
     envelopes=("message", "data", "operation", "body"),
-    strings={"event": "operationType"},
     readings=(
+        reading(r"(?P<operationType>[a-zA-Z0-9.]{1,80})"),
+        reading(
+            r"(?:systemevent-[\w-]{1,80}\s+)?(?P<operationType>compute\.instances\.\w{1,40})\s+"
+            r"[\w/-]{1,200}(?:\s+[\w:.+-]{1,60}){0,4}"
+        ),
         reading(r"(?P<error__code>[A-Z]+_[A-Z_]+)(?::? .*)?"),
         reading(
             r"The zone .projects/[^ ]+ does not have enough resources available to fulfill the"
@@ -26,6 +30,8 @@ SURFACE = Surface(
     ),
     machines=(
         Naming("vm", "protoPayload.instanceName"),
+        Naming("vm", "protoPayload.resourceName"),
+        Naming("vm", "targetLink"),
         Naming("instance", "resource.labels.instance_id"),
         Naming("instance", "targetId"),
     ),
@@ -164,6 +170,13 @@ RULES = (
                 r"was preempted for the \d+(?:st|nd|rd|th) time\b.*"
             )
         },
+        Cause.SPOT_INTERRUPTION,
+        "Compute Engine took the spot machine back",
+        source=CROMWELL,
+    ),
+    rule(
+        "papi-status-preempted",
+        {"(text)": says(r"14: preempted\.?")},
         Cause.SPOT_INTERRUPTION,
         "Compute Engine took the spot machine back",
         source=CROMWELL,

@@ -80,6 +80,13 @@ RULES = (
         source="https://github.com/broadinstitute/cromwell/issues/7407",
     ),
     rule(
+        "agent-notice",
+        {"metadata.instancePreemptionNoticeReceived | instancePreemptionNoticeReceived": "True"},
+        Cause.SPOT_INTERRUPTION,
+        "the Batch agent saw the preemption notice",
+        source="https://cloud.google.com/batch/docs/reference/rest/v1alpha/projects.locations.state/report",
+    ),
+    rule(
         "failed-otherwise",
         {"exitCode": 50000},
         Cause.APPLICATION,

@@ -11,7 +11,8 @@ from __future__ import annotations
 from airflow_interruptible.core.capacity import CapacityType
 from airflow_interruptible.core.cause import Cause
 from airflow_interruptible.core.rule import Table, says, words
-from airflow_interruptible.core.surface import Naming, Surface, reading
+from airflow_interruptible.core.surface import Naming, Surface
+from airflow_interruptible.rules.kubernetes_logs import READINGS
 
 NODE_LABELS = {
     "cloud.google.com/gke-spot": {"true": CapacityType.SPOT, "false": CapacityType.ON_DEMAND},
@@ -44,22 +45,15 @@ SURFACE = Surface(
         "container state": "terminated.reason",
         "exit code": "terminated.exitCode",
     },
-    readings=(
-        reading(r"(?:\w+ )?(?:Warning|Normal) +(?P<reason>[A-Z]\w+) +(?P<message>.*)"),
-        reading(
-            r"(?:ERROR: )?(?:Job failed \(system failure\): )?pod \S+ is disrupted: "
-            r"reason .(?P<conditions__DisruptionTarget__True__reason>\w+)., message.*"
-        ),
-        reading(r"Pod failed because of (?P<reason>\w+)"),
-        reading(r"Azure deployment failure \((?:Compute\.)?(?P<error__code>\w+)\).*"),
-        reading(r"\(?(?:Code: ?)?(?P<error__code>[A-Z][a-z]+[A-Z]\w+)[):]?\s.*"),
-    ),
+    readings=READINGS,
     addressed=("Events", "Resources"),
     machines=(
         Naming("vm", "Resources"),
         Naming("instance", "instance-id"),
         Naming("instance", "EC2InstanceId"),
         Naming("node", "involvedObject.name", where=("involvedObject.kind", "Node")),
+        Naming("node", "node"),
+        Naming("node", "NodeName"),
         Naming("node", "regarding.name", where=("regarding.kind", "Node")),
     ),
     capacity={
@@ -114,7 +108,13 @@ OWN = (
     ),
     rule(
         "own-consumption",
-        {"reason": "Evicted", "message": says(r"The node was low on resource: .* has larger consumption of .*")},
+        {
+            "reason": "Evicted",
+            "message": says(
+                r"The node was low on resource: .*"
+                r" (?:has larger consumption of|was using \S+, which exceeds its request of) .*"
+            ),
+        },
         Cause.UNKNOWN,
         "the node ran low, but the pod itself used more than it had asked for",
         source=PRESSURE,
@@ -123,6 +123,13 @@ OWN = (
 """The author's doing, whatever else is true. These stand above the rules of the clouds."""
 
 RULES = (
+    rule(
+        "shutdown-cancelled",
+        {"reason": "Shutdown", "message": says(r"Shutdown manager detected shutdown cancellation\.?")},
+        Cause.UNKNOWN,
+        "the node's shutdown was called off",
+        source=f"{SOURCE}/kubelet/nodeshutdown/nodeshutdown_manager_linux.go",
+    ),
     rule(
         "node-gone-on-spot",
         {DISRUPTED: "DeletionByPodGC"},

@@ -6,10 +6,15 @@ The trap: a cordon or a pressure taint keeps pods away and ends none; and "Preem
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from airflow_interruptible.core.capacity import CapacityType
 from airflow_interruptible.core.cause import Cause
-from airflow_interruptible.core.rule import Table, says, words
-from airflow_interruptible.rules.kubernetes import AUTOSCALER, DOCS, GCP_SPOT, SOURCE, TAINT
+from airflow_interruptible.core.rule import Table, Test, says, words
+from airflow_interruptible.rules.kubernetes import AUTOSCALER, DOCS, GCP_SPOT, SHUTDOWN, SOURCE, TAINT
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 TAINTS = f"{DOCS}/reference/labels-annotations-taints/"
 SCHEDULER = f"{DOCS}/concepts/scheduling-eviction/kube-scheduler/"
@@ -23,6 +28,14 @@ NO_CLAIM = says(
     r"(?:(?:\d+ )?pod has unbound immediate PersistentVolumeClaims"
     r"|persistentvolumeclaim \S+ (?:not found|is being deleted)).*"
 )
+KUBELETS_LAST_WORDS = says(
+    r"Pod was terminated in response to imminent node shutdown\.?|Pod was rejected as the node is shutting down\.?"
+    r"|Node is shutting, evicting pods\.?"
+)
+NODE_SHUTTING: Mapping[str, Test] = {
+    "conditions.Ready.False.reason": "KubeletNotReady",
+    "conditions.Ready.False.message": says(r"node is shutting down\.?"),
+}
 NO_ROOM = says(r"(?:\d+/\d+|no) nodes (?:are )?available.*Insufficient .*")
 
 rule = Table("k8s", ("k8s", "eks", "gke", "aks"), TAINTS)
@@ -107,6 +120,13 @@ RULES = (
         needs=CapacityType.SPOT,
     ),
     rule(
+        "scale-up-quota",
+        {"reason": "FailedScaleUp", "message": says(r"Node scale up .* failed: GCE quota exceeded\b.*")},
+        Cause.APPLICATION,
+        "a quota of the project is used up",
+        source="https://cloud.google.com/kubernetes-engine/docs/how-to/cluster-autoscaler-visibility",
+    ),
+    rule(
         "failed-scale-up",
         {"reason": "FailedScaleUp"},
         Cause.NO_CAPACITY,
@@ -119,6 +139,13 @@ RULES = (
         Cause.INFRASTRUCTURE,
         "the scheduler made room for a pod of higher priority",
         source=f"{DOCS}/concepts/scheduling-eviction/pod-priority-preemption/",
+    ),
+    rule(
+        "taint-cancelled",
+        {"reason": "TaintManagerEviction", "message": says(r"Cancelling deletion of Pod .*")},
+        Cause.UNKNOWN,
+        "the node came back, and the pod was left alone",
+        source=f"{SOURCE}/controller/tainteviction/taint_eviction.go",
     ),
     rule(
         "event-node",
@@ -138,6 +165,36 @@ RULES = (
         "the pod vanished, and its spot node with it",
         source=f"{DOCS}/concepts/architecture/nodes/#node-controller",
         needs=CapacityType.SPOT,
+    ),
+    rule(
+        "node-shutting-down-on-spot",
+        NODE_SHUTTING,
+        Cause.SPOT_INTERRUPTION,
+        "the pod's spot node was shut down",
+        source=SHUTDOWN,
+        needs=CapacityType.SPOT,
+    ),
+    rule(
+        "node-shutting-down",
+        NODE_SHUTTING,
+        Cause.INFRASTRUCTURE,
+        "the pod's node was shut down",
+        source=SHUTDOWN,
+    ),
+    rule(
+        "shutdown-message-on-spot",
+        {"message | reason | (text)": KUBELETS_LAST_WORDS},
+        Cause.SPOT_INTERRUPTION,
+        "the pod's spot node was shut down",
+        source=SHUTDOWN,
+        needs=CapacityType.SPOT,
+    ),
+    rule(
+        "shutdown-message",
+        {"message | reason | (text)": KUBELETS_LAST_WORDS},
+        Cause.INFRASTRUCTURE,
+        "the pod's node was shut down",
+        source=SHUTDOWN,
     ),
     rule(
         "event-scale-down",

@@ -8,12 +8,12 @@ from __future__ import annotations
 
 from airflow_interruptible.core.cause import Cause
 from airflow_interruptible.core.rule import Table, says
-from airflow_interruptible.core.surface import Surface
+from airflow_interruptible.core.surface import Surface, reading
 
 SURFACE = Surface(
     services={"ray": ("kuberay", "anyscale")},
     envelopes=("node", "node_death_info", "NodeDeathInfo", "deathInfo", "drain_node_request"),
-    strings={"event": "reason"},
+    readings=(reading(r"(?P<reason>[A-Z]+(?:_[A-Z]+){1,6})"),),
 )
 
 PROTO = "https://github.com/ray-project/ray/blob/master/src/ray/protobuf/common.proto"

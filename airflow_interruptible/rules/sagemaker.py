@@ -16,6 +16,11 @@ SURFACE = Surface(
     strings={"statusReason": "FailureReason"},
     readings=(
         reading(r"SageMaker job failed because (?P<FailureReason>.*)"),
+        reading(
+            r"(?:(?:sagemaker\.exceptions\.)?(?:UnexpectedStatusException|CapacityError): )?"
+            r"Error for (?:Training|Processing|Transform) job \S{1,80}: (?:Failed|Stopped)\. "
+            r"Reason: (?P<FailureReason>.*)"
+        ),
         reading(r"(?P<SecondaryStatus>Interrupted|MaxRuntimeExceeded|MaxWaitTimeExceeded)"),
     ),
     history=("SecondaryStatusTransitions",),
@@ -40,7 +45,7 @@ RULES = (
     ),
     rule(
         "interrupted",
-        {"SecondaryStatus": "Interrupted"},
+        {"SecondaryStatus | SecondaryStatusTransitions.Status": "Interrupted"},
         Cause.SPOT_INTERRUPTION,
         "EC2 took the managed Spot instances back",
         source=SPOT,

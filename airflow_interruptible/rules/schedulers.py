@@ -14,7 +14,7 @@ from airflow_interruptible.core.surface import Surface
 SURFACE = Surface(
     services={"other": ("dstack", "slurm", "skypilot", "sky", "swarm", "docker-swarm", "github", "github-actions")},
     envelopes=("job", "run"),
-    aliases={"job_state": "JobState"},
+    aliases={"job_state": "JobState", "error_code": "termination_reason"},
 )
 
 DSTACK = "https://github.com/dstackai/dstack/blob/master/src/dstack/_internal/core/models/runs.py"
@@ -27,6 +27,8 @@ STEP = r"(?:slurmstepd: )?(?:error: )?(?:\*\*\* (?:STEP|JOB) [\w.]* ?(?:ON \S+ )
 
 METAFLOW = "https://github.com/Netflix/metaflow/tree/master/metaflow/plugins/kubernetes"
 NEXTFLOW = "https://github.com/nextflow-io/nextflow/tree/master/modules/nextflow/src/main/groovy/nextflow/cloud"
+
+SKY_LOG = r"(?:[IWE] \d\d-\d\d \d\d:\d\d:\d\d(?:\.\d+)? \w+\.py:\d+\] )?"
 
 rule = Table("scheduler", ("other",), DSTACK)
 on_machines = Table("scheduler", ("other", "ec2", "gce"), NEXTFLOW)
@@ -111,7 +113,7 @@ RULES = (
     ),
     rule(
         "skypilot-unreachable-on-spot",
-        {"(text)": says(r"Cluster is preempted or failed\b.*")},
+        {"(text)": says(SKY_LOG + r"Cluster is preempted or failed\b.*")},
         Cause.SPOT_INTERRUPTION,
         "SkyPilot lost the spot cluster",
         source=SKYPILOT,
@@ -119,7 +121,7 @@ RULES = (
     ),
     rule(
         "skypilot-unreachable-on-demand",
-        {"(text)": says(r"Cluster is preempted or failed\b.*")},
+        {"(text)": says(SKY_LOG + r"Cluster is preempted or failed\b.*")},
         Cause.INFRASTRUCTURE,
         "SkyPilot could not reach the cluster",
         source=SKYPILOT,
@@ -127,7 +129,7 @@ RULES = (
     ),
     rule(
         "skypilot-unreachable",
-        {"(text)": says(r"Cluster is preempted or failed\b.*")},
+        {"(text)": says(SKY_LOG + r"Cluster is preempted or failed\b.*")},
         Cause.UNKNOWN,
         "SkyPilot could not reach the cluster, which may be a busy one",
         source=SKYPILOT,

@@ -61,7 +61,7 @@ RULES = (
     ),
     rule(
         "no-capacity",
-        {MESSAGE: says(r"(?:Resources are insufficient in (?:region|zone)\b|.{0,80}\bSTOCKOUT\b).*")},
+        {MESSAGE: says(r"(?:Resources are insufficient in (?:region|zone)\b|(?:Error: )?STOCKOUT\b).*")},
         Cause.NO_CAPACITY,
         "the region had no such capacity",
         source=SPOT,

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.e2e
 
 DAGS = Path(__file__).parent / "dags_lab"
-FAST = {"scheduler": {"task_instance_heartbeat_timeout": 5}}
+FAST = {"scheduler": {"task_instance_heartbeat_timeout": 15}}
 LONG = 120
 
 

@@ -33,10 +33,7 @@ _DAG_FILE = Path(airflow_interruptible.__file__).parent.parent / "dags" / f"{DAG
 _RUN_SECONDS = 600.0
 """A safety net: a laptop needs 80, a busy one more."""
 _START_SECONDS = 300.0
-_CONFIG = {
-    "scheduler": {"task_instance_heartbeat_timeout": 5},
-    "interruptible": {"system_retry_delay": 2},
-}
+_CONFIG = {"interruptible": {"system_retry_delay": 2}}
 _ONE_THREAD_EACH = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
 
 

@@ -7,7 +7,7 @@ from threading import Timer
 from typing import TYPE_CHECKING
 
 import pytest
-from e2e.contract.play import GRACE, TASK, attempts, take_away, wait_for_log
+from e2e.contract.play import TASK, attempts, take_away, wait_for_log
 
 if TYPE_CHECKING:
     from e2e.conftest import StartLab
@@ -40,9 +40,7 @@ def ledger_path(run: DagRun) -> str:
     return f"/dags/{run.dag_id}/dagRuns/{run.run_id}/taskInstances/{TASK}/state-store/interruptible"
 
 
-@pytest.mark.parametrize(
-    ("seconds_down", "grace"), [(20, GRACE), (3, 60)], ids=["beyond the grace", "within the grace"]
-)
+@pytest.mark.parametrize(("seconds_down", "grace"), [(20, 4), (3, 60)], ids=["beyond the grace", "within the grace"])
 def test_an_api_server_that_is_down_at_the_moment_of_the_interruption(
     lab: SpotLab, seconds_down: float, grace: float
 ) -> None:
