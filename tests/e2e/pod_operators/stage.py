@@ -86,6 +86,16 @@ class Stage:
         assert pod["metadata"]["labels"]["team"] == "data"
         return name
 
+    def told(self, number: int) -> dict[str, Any]:
+        """Wait until the history names the pod of an attempt; return what it says of the attempt."""
+
+        def rows() -> list[dict[str, Any]]:
+            found = attempts(self.lab, self.run)
+            return [row for row in found if row["attempt"] == number and row["where"].get("launched_pod")]
+
+        (row,) = wait_until(rows, bool, what=f"the pod of attempt {number} in the history", timeout=LONG)
+        return row
+
     def end(self, state: str = "success", map_index: int = -1) -> Over:
         run = self.lab.client.wait_for_run(self.run, timeout=LONG)
         told = attempts(self.lab, run, map_index=map_index)

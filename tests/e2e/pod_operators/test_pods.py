@@ -123,6 +123,7 @@ def worker_lost(stage: Stage) -> Over:
     stage.add_node("on-demand")
     stage.begin({"1": "wait"})
     pod = stage.pod_at_work()
+    stage.told(1)
     stage.lab.reclaim(stage.run, TASK, grace=0)
     stage.lab.wait_until_running(stage.run, TASK, try_number=2, timeout=LONG)
     wait_until(
@@ -131,7 +132,7 @@ def worker_lost(stage: Stage) -> Over:
         what="the second attempt to attach to the pod",
         timeout=240,
     )
-    told = attempts(stage.lab, stage.run)[1]
+    told = stage.told(2)
     assert (told["capacity"], told["where"]["launched_pod"]) == ("spot", pod)
     stage.cluster.evict(pod, NAMESPACE)
     return stage.end()
