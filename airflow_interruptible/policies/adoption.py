@@ -97,9 +97,11 @@ def _adopt(task: Any) -> None:
 
 
 def _refresh(task: Any) -> None:
-    """Take over a ``retries`` that the author, or another policy, set after the task was made."""
+    """Take over ``retries`` and a ``retry_policy`` that the author, or another policy, set after the task was made."""
     from airflow_interruptible.annotation import annotation_of, with_user_retries
+    from airflow_interruptible.policies.retry import InterruptibleRetryPolicy
 
+    task.retry_policy = InterruptibleRetryPolicy.around(task.retry_policy)
     annotation = annotation_of(task)
     if task.retries != annotation.budget.total_retries:
         with_user_retries(task, annotation, task.retries)

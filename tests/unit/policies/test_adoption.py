@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from airflow.providers.standard.operators.empty import EmptyOperator
 from airflow.sdk import DAG
+from airflow.sdk.definitions.retry_policy import ExceptionRetryPolicy
 
 from airflow_interruptible import interruptible
 from airflow_interruptible.core.budget import Budget
@@ -123,6 +124,17 @@ def test_retries_that_were_set_after_the_task_was_made_are_the_author_s(mapped: 
     adoption.apply(task)
     assert task.retries == 7
     assert marker(task).budget == Budget(5, 2)
+
+
+@pytest.mark.parametrize("mapped", [False, True])
+def test_a_policy_that_was_set_after_the_task_was_made_is_the_author_s(mapped: bool) -> None:
+    """Another cluster policy may give every task the retry policy of the company."""
+    company = ExceptionRetryPolicy(rules=[])
+    with DAG("d", schedule=None):
+        task = Interruptible.partial(task_id="t").expand(doc=["a"]) if mapped else Interruptible(task_id="t")
+    task.retry_policy = company
+    adoption.apply(task)
+    assert task.retry_policy == InterruptibleRetryPolicy(company)
 
 
 # -- the first attempt and the marker
