@@ -107,5 +107,10 @@ class InterruptibleRetryPolicy(RetryPolicy):
 
 
 def _author_delay(task: Any, user_attempt: int) -> timedelta:
-    backoff = AuthorBackoff(task.retry_delay, float(task.retry_exponential_backoff), task.max_retry_delay)
+    backoff = AuthorBackoff(task.retry_delay, _multiplier(task.retry_exponential_backoff), task.max_retry_delay)
     return backoff.delay(user_attempt, random.random())
+
+
+def _multiplier(backoff: float | bool) -> float:
+    """Read ``retry_exponential_backoff`` as Airflow does where it reads the Dag back: True, its older form, is 2."""
+    return 2.0 if backoff is True else float(backoff)

@@ -159,6 +159,12 @@ def test_the_author_s_ceiling_holds(bench: Any) -> None:
     assert fail(bench, ValueError(), ValueError(), ValueError()).retry_delay == 2 * MINUTE
 
 
+def test_a_backoff_of_true_doubles_as_it_does_in_airflow_s_scheduler(bench: Any) -> None:
+    """The form of Airflow 2: read back from a serialised Dag, it is 2."""
+    bench = bench(retries=5, retry_delay=MINUTE, retry_exponential_backoff=True)
+    assert fail(bench, ValueError(), ValueError()).retry_delay == 3 * MINUTE
+
+
 def test_airflow_s_ceiling_is_the_one_we_know() -> None:
     from airflow.sdk.definitions._internal.abstractoperator import MAX_RETRY_DELAY
 
