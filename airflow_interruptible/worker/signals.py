@@ -34,17 +34,21 @@ class Watch:
 
     def handle(self, signum: int, frame: FrameType | None, inner: _Handler | None) -> None:
         """Handle the signal: let Airflow stop the operator's work, then raise, both once."""
+        failed: Exception | None = None
         if self.arrived is None:
             self.arrived = time.time()
-            if inner is not None:
-                inner(signum, frame)
+            try:
+                if inner is not None:
+                    inner(signum, frame)
+            except Exception as error:  # noqa: BLE001 - on_kill failed, which the author's code may catch and go on
+                failed = error
         if self._settled:
             return
         if request_under_way():
             self._signal_again(signum)
             return
         self._settled = True
-        raise Interrupted(f"{signal.Signals(signum).name}: the machine of this attempt was told to stop")
+        raise Interrupted(f"{signal.Signals(signum).name}: the machine of this attempt was told to stop") from failed
 
     def close(self) -> None:
         """Raise no more: the watched block is left."""

@@ -195,6 +195,24 @@ def test_an_on_kill_that_fails_does_not_hide_the_interruption(airflow: Airflow) 
     assert isinstance(interrupted(terminate).__cause__, RuntimeError)
 
 
+def test_an_on_kill_that_fails_does_not_let_the_task_go_on(airflow: Airflow) -> None:
+    """A loop that catches whatever its requests raise would swallow what ``on_kill`` raises in its place."""
+    went_on = []
+
+    def fail() -> None:
+        raise ConnectionError("the job cannot be cancelled")
+
+    def work() -> None:
+        try:
+            terminate()
+        except Exception:
+            went_on.append(True)
+
+    airflow.then = fail
+    interrupted(work)
+    assert not went_on
+
+
 def test_a_second_signal_changes_nothing(airflow: Airflow) -> None:
     """Clean-up is not interrupted again, and ``on_kill`` is called once."""
     cleaned = []
