@@ -9,6 +9,7 @@ metrics, extra links, lineage) sees the operator it knows. Airflow can bypass th
 from __future__ import annotations
 
 import copyreg
+from contextlib import contextmanager
 from functools import cache
 from typing import TYPE_CHECKING, Any, ClassVar, TypeVar, cast
 
@@ -79,6 +80,7 @@ class InterruptibleMixin(BaseOperator):
     annotation: Annotation
     _own_interruptible: bool | None
     told_to_stop = False
+    _under_way = False
     book: Book | None = None
     """The history as the running attempt knows it. None before, and where it cannot be read."""
 
@@ -141,15 +143,31 @@ class InterruptibleMixin(BaseOperator):
         self.told_to_stop = True
         super().on_kill()
 
-    def execute(self, context: Context) -> Any:
-        """Run the operator as one attempt."""
-        with attempt(self, context):
-            return super().execute(context)
+    def execute(self, context: Context, *args: Any, **kwargs: Any) -> Any:
+        """Run the operator as one attempt.
+
+        Some operators resume with ``execute`` itself, which then takes the trigger's event, or call it from the method
+        that they resume with: the attempt is under way then.
+        """
+        with self._attempt(context):
+            return super().execute(context, *args, **kwargs)
 
     def resume_execution(self, next_method: str, next_kwargs: dict[str, Any] | None, context: Context) -> Any:
         """Go on with the same attempt after a deferral."""
-        with attempt(self, context):
+        with self._attempt(context):
             return super().resume_execution(next_method, next_kwargs, context)
+
+    @contextmanager
+    def _attempt(self, context: Context) -> Iterator[None]:
+        if self._under_way:
+            yield
+            return
+        self._under_way = True
+        try:
+            with attempt(self, context):
+                yield
+        finally:
+            self._under_way = False
 
 
 class _InterruptibleMeta(BaseOperatorMeta):

@@ -76,10 +76,10 @@ class PodLauncher(_Base):
         """
         compute.check_pod(known_pod(arguments))
 
-    def execute(self, context: Context) -> Any:
+    def execute(self, context: Context, *args: Any, **kwargs: Any) -> Any:
         """Launch the pod where this attempt belongs."""
         self._expect()
-        return super().execute(context)
+        return super().execute(context, *args, **kwargs)
 
     def resume_execution(self, next_method: str, next_kwargs: dict[str, Any] | None, context: Context) -> Any:
         """Go on with the pod that was launched before the deferral."""

@@ -289,6 +289,24 @@ def test_resuming_goes_on_with_the_same_attempt(work: Any) -> None:
     assert work.ledger.records[1].started == started
 
 
+class Resuming(BaseOperator):
+    """An operator that resumes with ``execute``, as those for Neptune and EMR Serverless do, or that calls it."""
+
+    def execute(self, context: Any, event: Any = None) -> Any:
+        return event or "begun"
+
+    def execute_complete(self, context: Any, event: Any) -> Any:
+        return self.execute(context)
+
+
+@pytest.mark.parametrize(("method", "result"), [("execute", "ready"), ("execute_complete", "begun")])
+def test_resuming_with_execute_itself_is_still_one_attempt(work: Any, method: str, result: str) -> None:
+    with DAG("dag", schedule=None):
+        work.task = work.ti.task = interruptible_class(Resuming)(task_id="work", interruptible=True, retries=2)
+    assert work.task.resume_execution(method, {"event": "ready"}, work.context) == result
+    assert work.store.writes == 1
+
+
 def test_on_kill_is_the_operator_s_own_and_is_remembered(work: Any) -> None:
     work.task.on_kill()
     assert work.task.log_of_calls == ["on_kill"]
