@@ -16,7 +16,13 @@ from typing import TYPE_CHECKING, Any, ClassVar, TypeVar, cast
 from airflow.sdk import BaseOperator
 from airflow.sdk.bases.operator import BaseOperatorMeta
 
-from airflow_interruptible.annotation import Annotation, prepare_mapped, resolve_interruptible, with_own_defaults
+from airflow_interruptible.annotation import (
+    Annotation,
+    prepare_mapped,
+    resolve_interruptible,
+    taken_by,
+    with_own_defaults,
+)
 from airflow_interruptible.compute.launched import launcher_of
 from airflow_interruptible.operators.source import SourceSender
 from airflow_interruptible.policies.retry import InterruptibleRetryPolicy
@@ -68,7 +74,8 @@ class InterruptibleMixin(BaseOperator):
     :param system_retry_delay: the longest wait, in seconds or as a timedelta, after the second system failure in a row.
         Default: airflow.cfg, 10 s.
     :param compute: what places the work that the operator launches elsewhere, if it is a compute for that; otherwise
-        what places the Airflow task. See :meth:`ComputeChoice.overridden_by`. Default: airflow.cfg.
+        what places the Airflow task. See :meth:`ComputeChoice.overridden_by`. Default: airflow.cfg. An operator that
+        has an argument of this name itself keeps it, see :func:`airflow_interruptible.annotation.taken_by`.
     :param on_interruption_callback: ``callback(context, notice)`` or a notifier, or a list of those, called when an
         interruption is announced.
     :param user_retries: set by ``.partial()`` when ``retries`` already holds both budgets; not for authors.
@@ -104,14 +111,15 @@ class InterruptibleMixin(BaseOperator):
         user_retries: int | None = None,
         **kwargs: Any,
     ) -> None:
-        super().__init__(**kwargs)
-        arguments = {
+        arguments: dict[str, Any] = {
             "interruptible": self._own_interruptible,
             "system_retries": system_retries,
             "system_retry_delay": system_retry_delay,
             "compute": compute,
             "on_interruption_callback": on_interruption_callback,
         }
+        taken = {name: arguments.pop(name) for name in taken_by(type(self))}
+        super().__init__(**{name: value for name, value in taken.items() if value is not None}, **kwargs)
         retries = self.retries if user_retries is None else user_retries
         self.annotate(Annotation.of(arguments, retries, get_settings(), launcher_of(type(self))))
 
