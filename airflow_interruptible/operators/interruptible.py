@@ -24,6 +24,7 @@ from airflow_interruptible.annotation import (
     with_own_defaults,
 )
 from airflow_interruptible.compute.launched import launcher_of
+from airflow_interruptible.operators.children import ChildStopper, waits_for_a_child
 from airflow_interruptible.operators.source import SourceSender
 from airflow_interruptible.policies.retry import InterruptibleRetryPolicy
 from airflow_interruptible.settings import get_settings
@@ -224,6 +225,8 @@ def _also(operator_class: Any) -> Iterator[type]:
         yield launcher.placing_class
     if hasattr(operator_class, "get_python_source"):
         yield SourceSender
+    if waits_for_a_child(operator_class):
+        yield ChildStopper
 
 
 @cache
