@@ -20,7 +20,7 @@ from airflow_interruptible.core.delay import AuthorBackoff, system_delay
 from airflow_interruptible.core.verdict import AttemptVerdict, Verdict, decide
 from airflow_interruptible.worker.book import Book, now
 from airflow_interruptible.worker.evidence import evidence_of
-from airflow_interruptible.worker.fate import ended_by_a_person, fate_of
+from airflow_interruptible.worker.fate import ended_by_a_person, fate_of, outside_execute
 from airflow_interruptible.worker.notes import notes_of
 
 if TYPE_CHECKING:
@@ -76,7 +76,7 @@ class InterruptibleRetryPolicy(RetryPolicy):
                 exc_info=True,
             )
             return RetryDecision.default()
-        return self._decide(book, exception, context)
+        return self._decide(book, outside_execute(exception, context["ti"].task, book.notes.raised), context)
 
     def _decide(self, book: Book, exception: BaseException, context: Context) -> RetryDecision:
         fate = fate_of(exception, book.placement.capacity, evidence_of(exception, context))

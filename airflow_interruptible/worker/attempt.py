@@ -83,6 +83,9 @@ def attempt(task: Any, context: Context) -> Iterator[None]:
         _announce(announcement, context)
         interruption.notice = announcement.notice
         raise
+    except BaseException as error:
+        entry.notes.raised = error
+        raise
     finally:
         entry.close()
 
