@@ -241,7 +241,7 @@ def annotation_of(task: Any) -> Annotation:
     """
     if task.is_mapped:
         return mapped_annotation(task.operator_class, task.partial_kwargs, task.task_group, task.get_dag())
-    annotation: Annotation = task.annotation
+    annotation: Annotation = task.interruptible_annotation
     return annotation
 
 

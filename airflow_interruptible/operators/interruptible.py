@@ -69,6 +69,9 @@ def _budgeted(operator_class: type[BaseOperator], airflow_partial: Callable[...,
 class InterruptibleMixin(BaseOperator):
     """What an operator gains by being interruptible.
 
+    It stands before whatever the operator's author calls their attributes, so what is not for authors has a name that
+    no operator has: a ``book`` or an ``annotation`` may be theirs.
+
     :param interruptible: True to run on spot, False to run on demand, None (default) to inherit from the TaskGroup, the
         Dag or airflow.cfg.
     :param system_retries: how many interruptions and other system failures are forgiven. Default: airflow.cfg, 3.
@@ -85,11 +88,11 @@ class InterruptibleMixin(BaseOperator):
     """
 
     made_from: ClassVar[type[BaseOperator]]
-    annotation: Annotation
+    interruptible_annotation: Annotation
     _own_interruptible: bool | None
     told_to_stop = False
-    _under_way = False
-    book: Book | None = None
+    interruptible_under_way = False
+    interruptible_book: Book | None = None
     """The history as the running attempt knows it. None before, and where it cannot be read."""
 
     def __new__(cls, *_: Any, **kwargs: Any) -> Self:
@@ -126,7 +129,7 @@ class InterruptibleMixin(BaseOperator):
 
     def annotate(self, annotation: Annotation) -> None:
         """Take ``annotation``, and make Airflow's own ``retries`` hold both budgets."""
-        self.annotation = annotation
+        self.interruptible_annotation = annotation
         self.retries = annotation.budget.total_retries
         self.retry_policy = InterruptibleRetryPolicy.around(self.retry_policy)
 
@@ -135,17 +138,17 @@ class InterruptibleMixin(BaseOperator):
     @property
     def interruptible(self) -> bool:
         """The setting that applies as far as the Dag file tells; a run's conf may overrule it."""
-        return resolve_interruptible(self, self.annotation.interruptible).interruptible
+        return resolve_interruptible(self, self.interruptible_annotation.interruptible).interruptible
 
     @property
     def user_retries(self) -> int:
         """The author's ``retries``."""
-        return self.annotation.budget.user_retries
+        return self.interruptible_annotation.budget.user_retries
 
     @property
     def system_retries(self) -> int:
         """How many system failures are forgiven."""
-        return self.annotation.budget.system_retries
+        return self.interruptible_annotation.budget.system_retries
 
     def on_kill(self) -> None:
         """Remember a signal that arrives before ``execute`` could watch for it."""
@@ -158,25 +161,27 @@ class InterruptibleMixin(BaseOperator):
         Some operators resume with ``execute`` itself, which then takes the trigger's event, or call it from the method
         that they resume with: the attempt is under way then.
         """
-        with self._attempt(context):
+        with _one_attempt(self, context):
             return super().execute(context, *args, **kwargs)
 
     def resume_execution(self, next_method: str, next_kwargs: dict[str, Any] | None, context: Context) -> Any:
         """Go on with the same attempt after a deferral."""
-        with self._attempt(context):
+        with _one_attempt(self, context):
             return super().resume_execution(next_method, next_kwargs, context)
 
-    @contextmanager
-    def _attempt(self, context: Context) -> Iterator[None]:
-        if self._under_way:
+
+@contextmanager
+def _one_attempt(task: Any, context: Context) -> Iterator[None]:
+    """Run the ``with`` block as one attempt, or as a part of the one that is under way."""
+    if task.interruptible_under_way:
+        yield
+        return
+    task.interruptible_under_way = True
+    try:
+        with attempt(task, context):
             yield
-            return
-        self._under_way = True
-        try:
-            with attempt(self, context):
-                yield
-        finally:
-            self._under_way = False
+    finally:
+        task.interruptible_under_way = False
 
 
 class _InterruptibleMeta(BaseOperatorMeta):
@@ -211,7 +216,7 @@ def _generate(operator_class: Any) -> type[BaseOperator]:
         "__qualname__": operator_class.__qualname__,
         "__doc__": operator_class.__doc__,
         "made_from": operator_class,
-        "shallow_copy_attrs": (*operator_class.shallow_copy_attrs, "annotation"),
+        "shallow_copy_attrs": (*operator_class.shallow_copy_attrs, "interruptible_annotation"),
     }
     bases = (InterruptibleMixin, *_also(operator_class), operator_class)
     meta = _meta_for(cast("Any", type(operator_class)))

@@ -61,8 +61,8 @@ def test_a_stock_task_is_adopted_with_everything_the_dag_says() -> None:
     assert type(task) is Interruptible
     assert (task.retries, task.user_retries, task.system_retries) == (3, 2, 1)
     assert task.interruptible
-    assert task.annotation.system_retry_delay == timedelta(minutes=1)
-    assert task.annotation.compute.name == "none"
+    assert task.interruptible_annotation.system_retry_delay == timedelta(minutes=1)
+    assert task.interruptible_annotation.compute.name == "none"
     assert isinstance(task.retry_policy, InterruptibleRetryPolicy)
 
 
@@ -152,9 +152,9 @@ def test_an_argument_that_the_operator_has_itself_stays_the_operator_s(operator:
 def test_parsing_again_changes_nothing(configure: Callable[..., None]) -> None:
     configure(compute="queue", compute_options=QUEUES)
     task = applied(EmptyOperator, {"interruptible": True, "retries": 2})
-    before = (type(task), task.retries, task.queue, task.executor_config, task.annotation)
+    before = (type(task), task.retries, task.queue, task.executor_config, task.interruptible_annotation)
     adoption.apply(task)
-    assert (type(task), task.retries, task.queue, task.executor_config, task.annotation) == before
+    assert (type(task), task.retries, task.queue, task.executor_config, task.interruptible_annotation) == before
 
 
 @pytest.mark.parametrize("mapped", [False, True])
