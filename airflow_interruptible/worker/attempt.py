@@ -98,7 +98,9 @@ def _announce(announcement: Announcement, context: Context) -> None:
 
 def _open(task: Any, context: Context) -> Book | None:
     try:
-        return corrected(Book.open(task, context), task)
+        book = Book.open(task, context)
+        # Only its first part looks back: a sensor that is rescheduled would do so each time it pokes.
+        return corrected(book, task) if book.record.started is None else book
     except TypeError as error:
         raise AirflowFailException(str(error)) from error
     except Exception:
