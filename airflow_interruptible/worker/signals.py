@@ -10,15 +10,20 @@ from __future__ import annotations
 
 import os
 import signal
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from types import FrameType
+from typing import TYPE_CHECKING
 
 from airflow_interruptible.exceptions import Interrupted
 from airflow_interruptible.worker.comms import request_under_way
+
+if TYPE_CHECKING:
+    import asyncio
 
 _Handler = Callable[[int, FrameType | None], object]
 
@@ -48,6 +53,7 @@ class Watch:
             self._signal_again(signum)
             return
         self._settled = True
+        _cancel_coroutines()
         raise Interrupted(f"{signal.Signals(signum).name}: the machine of this attempt was told to stop") from failed
 
     def close(self) -> None:
@@ -64,6 +70,26 @@ class Watch:
                 os.kill(os.getpid(), signum)
 
         threading.Thread(target=wait, name="interruptible-signal", daemon=True).start()
+
+
+def _cancel_coroutines() -> None:
+    """Let every coroutine of the event loop that runs here be cancelled.
+
+    The exception is raised in whichever of them runs; asyncio keeps it there, and the others would go on.
+    """
+    asyncio = sys.modules.get("asyncio")
+    try:
+        loop = None if asyncio is None else asyncio.get_running_loop()
+    except RuntimeError:
+        return
+    if loop is not None:
+        loop.call_soon_threadsafe(_cancel_all, loop)
+
+
+def _cancel_all(loop: asyncio.AbstractEventLoop) -> None:
+    for task in sys.modules["asyncio"].all_tasks(loop):
+        if not getattr(task, "cancelling", int)():  # known from Python 3.11 on; to cancel twice would end a clean-up
+            task.cancel()
 
 
 @contextmanager
