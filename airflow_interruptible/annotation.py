@@ -10,6 +10,7 @@ from __future__ import annotations
 import inspect
 from dataclasses import dataclass, replace
 from datetime import timedelta
+from functools import cache
 from typing import TYPE_CHECKING, Any, TypeGuard
 
 from airflow_interruptible.compute import ComputeChoice
@@ -26,6 +27,20 @@ if TYPE_CHECKING:
 
 ARGUMENTS = ("interruptible", "system_retries", "system_retry_delay", "compute", "on_interruption_callback")
 """What a task accepts beyond its operator's own arguments."""
+
+_OURS = "airflow_interruptible."
+
+
+@cache
+def taken_by(operator_class: type) -> frozenset[str]:
+    """Return those of :data:`ARGUMENTS` that the operator itself has: there they are the operator's, not ours.
+
+    ``compute`` of ``EksCreateClusterOperator``, for one. ``interruptible`` means the same everywhere.
+    """
+    theirs = [base for base in operator_class.__mro__[:-1] if not base.__module__.startswith(_OURS)]
+    inits = [vars(base)["__init__"] for base in theirs if "__init__" in vars(base)]
+    named = {name for init in inits for name in inspect.signature(init).parameters}
+    return frozenset(ARGUMENTS[1:]) & named
 
 
 @dataclass(frozen=True)
@@ -177,6 +192,12 @@ def inherited(name: str, group: TaskGroup | None, dag: DAG | None) -> Any:
     return None
 
 
+def inherited_arguments(operator_class: type, group: TaskGroup | None, dag: DAG | None) -> dict[str, Any]:
+    """Return what ``default_args`` say about :data:`ARGUMENTS`; ``interruptible`` is None, as the task said nothing."""
+    names = [name for name in ARGUMENTS[1:] if name not in taken_by(operator_class)]
+    return {ARGUMENTS[0]: None, **{name: inherited(name, group, dag) for name in names}}
+
+
 def with_own_defaults(kwargs: Mapping[str, Any]) -> dict[str, Any]:
     """Return the arguments of a mapped task with ours from its own ``default_args``, which Airflow is about to drop."""
     own = kwargs.get("default_args") or {}
@@ -207,8 +228,8 @@ def mapped_annotation(
     operator_class: type, kwargs: Mapping[str, Any], group: TaskGroup | None, dag: DAG | None
 ) -> Annotation:
     """Read the annotation of a mapped task from its arguments."""
-    arguments = {name: kwargs.get(name, inherited(name, group, dag)) for name in ARGUMENTS}
-    arguments["interruptible"] = kwargs.get("interruptible")
+    arguments = inherited_arguments(operator_class, group, dag)
+    arguments = {name: kwargs.get(name, said) for name, said in arguments.items()}
     user_retries = kwargs.get("user_retries", kwargs.get("retries"))
     return Annotation.of(arguments, user_retries, get_settings(), launcher_of(operator_class))
 
@@ -220,7 +241,7 @@ def annotation_of(task: Any) -> Annotation:
     """
     if task.is_mapped:
         return mapped_annotation(task.operator_class, task.partial_kwargs, task.task_group, task.get_dag())
-    annotation: Annotation = task.annotation
+    annotation: Annotation = task.interruptible_annotation
     return annotation
 
 

@@ -153,9 +153,13 @@ class Ledger:
         return replay(budget, interruptible, traces, base=self.base, before=before)
 
     def with_record(self, attempt: int, record: Record) -> Ledger:
-        """Return the ledger with ``record`` for ``attempt``; the oldest attempts beyond 200 are dropped."""
+        """Return the ledger with ``record`` for ``attempt``.
+
+        The oldest attempts beyond 200 are dropped, but none that counts: its absence would read as "never started".
+        """
         records = {**self.records, attempt: record}
-        kept = sorted(records)[-_KEPT:]
+        latest = sorted(records)[-_KEPT:]
+        kept = [number for number in sorted(records) if number > self.base or number in latest]
         return replace(self, records={number: records[number] for number in kept})
 
     def with_charges(self, history: History) -> Ledger:

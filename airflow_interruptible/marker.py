@@ -27,16 +27,21 @@ _REFUSING_EXECUTORS = frozenset({"AwsEcsExecutor", "AwsBatchExecutor"})
 def tolerated_by(executor: str | None) -> bool:
     """Whether ``executor`` leaves unknown keys of ``executor_config`` alone.
 
-    :param executor: a class name or its dotted path; None is the first of ``[core] executor``.
+    :param executor: a class name, its dotted path or its alias; None is the first of ``[core] executor``.
     """
-    return (executor or _default_executor()).rpartition(".")[2] not in _REFUSING_EXECUTORS
+    configured = _configured_executors()
+    named = executor or configured[0].rpartition(":")[2]
+    aliases = dict(entry.split(":", 1) for entry in configured if ":" in entry)
+    return aliases.get(named, named).rpartition(".")[2] not in _REFUSING_EXECUTORS
 
 
-def _default_executor() -> str:
+def _configured_executors() -> list[str]:
+    """Return the executors that Airflow may use, as ``alias:path``, path or name, the default first."""
     from airflow.configuration import conf
 
-    first = str(conf.get("core", "executor", fallback="LocalExecutor")).split(",")[0]
-    return first.rpartition(":")[2].strip()
+    configured = str(conf.get("core", "executor", fallback="LocalExecutor"))
+    teams = [team.rpartition("=")[2] for team in configured.split(";")]
+    return [entry.replace(" ", "") for team in teams for entry in team.split(",")]
 
 
 def without_marker(executor_config: Mapping[str, Any]) -> dict[str, Any]:

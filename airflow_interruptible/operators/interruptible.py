@@ -9,14 +9,22 @@ metrics, extra links, lineage) sees the operator it knows. Airflow can bypass th
 from __future__ import annotations
 
 import copyreg
+from contextlib import contextmanager
 from functools import cache
 from typing import TYPE_CHECKING, Any, ClassVar, TypeVar, cast
 
 from airflow.sdk import BaseOperator
 from airflow.sdk.bases.operator import BaseOperatorMeta
 
-from airflow_interruptible.annotation import Annotation, prepare_mapped, resolve_interruptible, with_own_defaults
+from airflow_interruptible.annotation import (
+    Annotation,
+    prepare_mapped,
+    resolve_interruptible,
+    taken_by,
+    with_own_defaults,
+)
 from airflow_interruptible.compute.launched import launcher_of
+from airflow_interruptible.operators.children import ChildStopper, waits_for_a_child
 from airflow_interruptible.operators.source import SourceSender
 from airflow_interruptible.policies.retry import InterruptibleRetryPolicy
 from airflow_interruptible.settings import get_settings
@@ -61,13 +69,17 @@ def _budgeted(operator_class: type[BaseOperator], airflow_partial: Callable[...,
 class InterruptibleMixin(BaseOperator):
     """What an operator gains by being interruptible.
 
+    It stands before whatever the operator's author calls their attributes, so what is not for authors has a name that
+    no operator has: a ``book`` or an ``annotation`` may be theirs.
+
     :param interruptible: True to run on spot, False to run on demand, None (default) to inherit from the TaskGroup, the
         Dag or airflow.cfg.
     :param system_retries: how many interruptions and other system failures are forgiven. Default: airflow.cfg, 3.
     :param system_retry_delay: the longest wait, in seconds or as a timedelta, after the second system failure in a row.
         Default: airflow.cfg, 10 s.
     :param compute: what places the work that the operator launches elsewhere, if it is a compute for that; otherwise
-        what places the Airflow task. See :meth:`ComputeChoice.overridden_by`. Default: airflow.cfg.
+        what places the Airflow task. See :meth:`ComputeChoice.overridden_by`. Default: airflow.cfg. An operator that
+        has an argument of this name itself keeps it, see :func:`airflow_interruptible.annotation.taken_by`.
     :param on_interruption_callback: ``callback(context, notice)`` or a notifier, or a list of those, called when an
         interruption is announced.
     :param user_retries: set by ``.partial()`` when ``retries`` already holds both budgets; not for authors.
@@ -76,10 +88,11 @@ class InterruptibleMixin(BaseOperator):
     """
 
     made_from: ClassVar[type[BaseOperator]]
-    annotation: Annotation
+    interruptible_annotation: Annotation
     _own_interruptible: bool | None
     told_to_stop = False
-    book: Book | None = None
+    interruptible_under_way = False
+    interruptible_book: Book | None = None
     """The history as the running attempt knows it. None before, and where it cannot be read."""
 
     def __new__(cls, *_: Any, **kwargs: Any) -> Self:
@@ -102,20 +115,21 @@ class InterruptibleMixin(BaseOperator):
         user_retries: int | None = None,
         **kwargs: Any,
     ) -> None:
-        super().__init__(**kwargs)
-        arguments = {
+        arguments: dict[str, Any] = {
             "interruptible": self._own_interruptible,
             "system_retries": system_retries,
             "system_retry_delay": system_retry_delay,
             "compute": compute,
             "on_interruption_callback": on_interruption_callback,
         }
+        taken = {name: arguments.pop(name) for name in taken_by(type(self))}
+        super().__init__(**{name: value for name, value in taken.items() if value is not None}, **kwargs)
         retries = self.retries if user_retries is None else user_retries
         self.annotate(Annotation.of(arguments, retries, get_settings(), launcher_of(type(self))))
 
     def annotate(self, annotation: Annotation) -> None:
         """Take ``annotation``, and make Airflow's own ``retries`` hold both budgets."""
-        self.annotation = annotation
+        self.interruptible_annotation = annotation
         self.retries = annotation.budget.total_retries
         self.retry_policy = InterruptibleRetryPolicy.around(self.retry_policy)
 
@@ -124,32 +138,50 @@ class InterruptibleMixin(BaseOperator):
     @property
     def interruptible(self) -> bool:
         """The setting that applies as far as the Dag file tells; a run's conf may overrule it."""
-        return resolve_interruptible(self, self.annotation.interruptible).interruptible
+        return resolve_interruptible(self, self.interruptible_annotation.interruptible).interruptible
 
     @property
     def user_retries(self) -> int:
         """The author's ``retries``."""
-        return self.annotation.budget.user_retries
+        return self.interruptible_annotation.budget.user_retries
 
     @property
     def system_retries(self) -> int:
         """How many system failures are forgiven."""
-        return self.annotation.budget.system_retries
+        return self.interruptible_annotation.budget.system_retries
 
     def on_kill(self) -> None:
         """Remember a signal that arrives before ``execute`` could watch for it."""
         self.told_to_stop = True
         super().on_kill()
 
-    def execute(self, context: Context) -> Any:
-        """Run the operator as one attempt."""
-        with attempt(self, context):
-            return super().execute(context)
+    def execute(self, context: Context, *args: Any, **kwargs: Any) -> Any:
+        """Run the operator as one attempt.
+
+        Some operators resume with ``execute`` itself, which then takes the trigger's event, or call it from the method
+        that they resume with: the attempt is under way then.
+        """
+        with _one_attempt(self, context):
+            return super().execute(context, *args, **kwargs)
 
     def resume_execution(self, next_method: str, next_kwargs: dict[str, Any] | None, context: Context) -> Any:
         """Go on with the same attempt after a deferral."""
-        with attempt(self, context):
+        with _one_attempt(self, context):
             return super().resume_execution(next_method, next_kwargs, context)
+
+
+@contextmanager
+def _one_attempt(task: Any, context: Context) -> Iterator[None]:
+    """Run the ``with`` block as one attempt, or as a part of the one that is under way."""
+    if task.interruptible_under_way:
+        yield
+        return
+    task.interruptible_under_way = True
+    try:
+        with attempt(task, context):
+            yield
+    finally:
+        task.interruptible_under_way = False
 
 
 class _InterruptibleMeta(BaseOperatorMeta):
@@ -184,7 +216,7 @@ def _generate(operator_class: Any) -> type[BaseOperator]:
         "__qualname__": operator_class.__qualname__,
         "__doc__": operator_class.__doc__,
         "made_from": operator_class,
-        "shallow_copy_attrs": (*operator_class.shallow_copy_attrs, "annotation"),
+        "shallow_copy_attrs": (*operator_class.shallow_copy_attrs, "interruptible_annotation"),
     }
     bases = (InterruptibleMixin, *_also(operator_class), operator_class)
     meta = _meta_for(cast("Any", type(operator_class)))
@@ -198,6 +230,8 @@ def _also(operator_class: Any) -> Iterator[type]:
         yield launcher.placing_class
     if hasattr(operator_class, "get_python_source"):
         yield SourceSender
+    if waits_for_a_child(operator_class):
+        yield ChildStopper
 
 
 @cache

@@ -58,8 +58,8 @@ class PodLauncher(_Base):
     it was gone by then, and ``seen_evidence`` what that says of its end.
     """
 
-    annotation: Annotation
-    book: Book | None
+    interruptible_annotation: Annotation
+    interruptible_book: Book | None
     told_to_stop: bool
     launched_capacity: CapacityType | None = None
     launched: Mapping[str, str] = {}
@@ -76,10 +76,10 @@ class PodLauncher(_Base):
         """
         compute.check_pod(known_pod(arguments))
 
-    def execute(self, context: Context) -> Any:
+    def execute(self, context: Context, *args: Any, **kwargs: Any) -> Any:
         """Launch the pod where this attempt belongs."""
         self._expect()
-        return super().execute(context)
+        return super().execute(context, *args, **kwargs)
 
     def resume_execution(self, next_method: str, next_kwargs: dict[str, Any] | None, context: Context) -> Any:
         """Go on with the pod that was launched before the deferral."""
@@ -88,12 +88,14 @@ class PodLauncher(_Base):
 
     def _expect(self) -> None:
         """Learn what is known of the pod; a spot node is waited for no longer than ``spot_timeout``."""
-        if self.book is None:
+        if self.interruptible_book is None:
             return
-        self.launched = {key: name for key, name in self.book.record.where.items() if key.startswith("launched_")}
-        if self.annotation.launch is None:
+        self.launched = {
+            key: name for key, name in self.interruptible_book.record.where.items() if key.startswith("launched_")
+        }
+        if self.interruptible_annotation.launch is None:
             return
-        self.launched_capacity = self.book.placement.capacity
+        self.launched_capacity = self.interruptible_book.placement.capacity
         if self.launched_capacity is CapacityType.SPOT:
             longest = max(1, math.ceil(get_settings().spot_timeout.total_seconds()))
             self.schedule_timeout_seconds = min(self.schedule_timeout_seconds, longest)
@@ -101,10 +103,10 @@ class PodLauncher(_Base):
     def build_pod_request_obj(self, context: Context | None = None, **options: Any) -> V1Pod:
         """Return the pod as the operator builds it, asking for the capacity of this attempt."""
         pod = super().build_pod_request_obj(context, **options)
-        if self.launched_capacity is None or self.annotation.launch is None:
+        if self.launched_capacity is None or self.interruptible_annotation.launch is None:
             return pod
         try:
-            compute = cast("KubernetesCompute", self.annotation.launch.build())
+            compute = cast("KubernetesCompute", self.interruptible_annotation.launch.build())
             self.launched_capacity = compute.place_pod(pod, self.launched_capacity)
         except Exception:
             log.warning("The pod could not be placed, so it goes where its author sends it.", exc_info=True)
@@ -113,11 +115,11 @@ class PodLauncher(_Base):
 
     def get_or_create_pod(self, pod_request_obj: V1Pod, context: Context) -> V1Pod:
         """Attach to a pod of an earlier attempt only if it lives, and write down which pod it is."""
-        if self.book is not None and self.reattach_on_restart:
+        if self.interruptible_book is not None and self.reattach_on_restart:
             self._leave_the_unfit(pod_request_obj)
         pod = super().get_or_create_pod(pod_request_obj, context)
-        if self.book is not None:
-            self._write_down(pod, self.book)
+        if self.interruptible_book is not None:
+            self._write_down(pod, self.interruptible_book)
         return pod
 
     def _leave_the_unfit(self, request: V1Pod) -> None:
@@ -151,14 +153,14 @@ class PodLauncher(_Base):
             book = replace(book, launched=self.launched)
             where = {**record.where, **self.launched}
             record = replace(record, where=where, capacity=self.launched_capacity or record.capacity)
-            self.book = book.write(record, book.history)
+            self.interruptible_book = book.write(record, book.history)
         except Exception:
             log.warning("The pod of this attempt cannot be written into the history.", exc_info=True)
 
     def await_pod_start(self, pod: V1Pod) -> None:
         """Wait for the pod, and learn its node."""
         super().await_pod_start(pod)
-        if self.book is not None:
+        if self.interruptible_book is not None:
             self._see(pod)
 
     def cleanup(self, pod: V1Pod, remote_pod: V1Pod, xcom_result: Any = None, context: Context | None = None) -> None:
@@ -166,7 +168,12 @@ class PodLauncher(_Base):
 
         Also while the operator can still ask: EksPodOperator's way to its cluster ends with ``execute``.
         """
-        if self.book is not None and remote_pod is not None and context is not None and not self.told_to_stop:
+        if (
+            self.interruptible_book is not None
+            and remote_pod is not None
+            and context is not None
+            and not self.told_to_stop
+        ):
             self._look_at(remote_pod, context)
         super().cleanup(pod, remote_pod, xcom_result, context)
 

@@ -37,9 +37,7 @@ def apply(task: Any) -> None:
     """
     if _is_annotated(task):
         _refresh(task)
-    elif _is_wanted(task):
-        _adopt(task)
-    else:
+    elif not (_is_wanted(task) and _adopt(task)):
         return
     _place(task)
 
@@ -77,29 +75,49 @@ def _settings_or_default() -> Settings:
         return Settings()
 
 
-def _adopt(task: Any) -> None:
-    """Make a stock task an instance of its interruptible class, or a mapped one expand to it."""
-    from airflow_interruptible.annotation import ARGUMENTS, Annotation, inherited, prepare_mapped
+def _adopt(task: Any) -> bool:
+    """Make a stock task an instance of its interruptible class, or a mapped one expand to it; tell if that worked."""
+    from airflow_interruptible.annotation import Annotation, inherited_arguments, prepare_mapped
     from airflow_interruptible.compute.launched import launcher_of
-    from airflow_interruptible.operators.interruptible import interruptible_class
     from airflow_interruptible.policies.retry import InterruptibleRetryPolicy
 
+    if not _become_interruptible(task):
+        return False
+    group, dag = task.task_group, task.get_dag()
     if task.is_mapped:
-        task.operator_class = interruptible_class(task.operator_class)
-        prepare_mapped(
-            task.operator_class, task.partial_kwargs, task.task_group, task.get_dag(), InterruptibleRetryPolicy.around
+        prepare_mapped(task.operator_class, task.partial_kwargs, group, dag, InterruptibleRetryPolicy.around)
+    else:
+        arguments = inherited_arguments(type(task), group, dag)
+        task.annotate(Annotation.of(arguments, task.retries, get_settings(), launcher_of(type(task))))
+    return True
+
+
+def _become_interruptible(task: Any) -> bool:
+    """Change the class of ``task``. An operator that cannot be subclassed must not cost its Dag: it stays as it is."""
+    from airflow_interruptible.operators.interruptible import interruptible_class
+
+    try:
+        if task.is_mapped:
+            task.operator_class = interruptible_class(task.operator_class)
+        else:
+            task.__class__ = interruptible_class(type(task))
+    except Exception:
+        log.warning(
+            "Task %s cannot be made interruptible, since its operator cannot be subclassed. It runs as Airflow would "
+            "run it.",
+            task.task_id,
+            exc_info=True,
         )
-        return
-    arguments = {name: inherited(name, task.task_group, task.get_dag()) for name in ARGUMENTS}
-    arguments["interruptible"] = None
-    task.__class__ = interruptible_class(type(task))
-    task.annotate(Annotation.of(arguments, task.retries, get_settings(), launcher_of(type(task))))
+        return False
+    return True
 
 
 def _refresh(task: Any) -> None:
-    """Take over a ``retries`` that the author, or another policy, set after the task was made."""
+    """Take over ``retries`` and a ``retry_policy`` that the author, or another policy, set after the task was made."""
     from airflow_interruptible.annotation import annotation_of, with_user_retries
+    from airflow_interruptible.policies.retry import InterruptibleRetryPolicy
 
+    task.retry_policy = InterruptibleRetryPolicy.around(task.retry_policy)
     annotation = annotation_of(task)
     if task.retries != annotation.budget.total_retries:
         with_user_retries(task, annotation, task.retries)

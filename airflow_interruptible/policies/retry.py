@@ -19,9 +19,8 @@ from airflow_interruptible.core.cause import Cause, Charge
 from airflow_interruptible.core.delay import AuthorBackoff, system_delay
 from airflow_interruptible.core.verdict import AttemptVerdict, Verdict, decide
 from airflow_interruptible.worker.book import Book, now
-from airflow_interruptible.worker.early_signal import unmasked
 from airflow_interruptible.worker.evidence import evidence_of
-from airflow_interruptible.worker.fate import ended_by_a_person, fate_of
+from airflow_interruptible.worker.fate import ended_by_a_person, fate_of, outside_execute
 from airflow_interruptible.worker.notes import notes_of
 
 if TYPE_CHECKING:
@@ -77,7 +76,7 @@ class InterruptibleRetryPolicy(RetryPolicy):
                 exc_info=True,
             )
             return RetryDecision.default()
-        return self._decide(book, unmasked(exception), context)
+        return self._decide(book, outside_execute(exception, context["ti"].task, book.notes.raised), context)
 
     def _decide(self, book: Book, exception: BaseException, context: Context) -> RetryDecision:
         fate = fate_of(exception, book.placement.capacity, evidence_of(exception, context))
@@ -108,5 +107,10 @@ class InterruptibleRetryPolicy(RetryPolicy):
 
 
 def _author_delay(task: Any, user_attempt: int) -> timedelta:
-    backoff = AuthorBackoff(task.retry_delay, float(task.retry_exponential_backoff), task.max_retry_delay)
+    backoff = AuthorBackoff(task.retry_delay, _multiplier(task.retry_exponential_backoff), task.max_retry_delay)
     return backoff.delay(user_attempt, random.random())
+
+
+def _multiplier(backoff: float | bool) -> float:
+    """Read ``retry_exponential_backoff`` as Airflow does where it reads the Dag back: True, its older form, is 2."""
+    return 2.0 if backoff is True else float(backoff)

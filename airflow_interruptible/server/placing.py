@@ -92,8 +92,10 @@ class Row:
             return
         number = self.ti.try_number
         reason, why = "no spot capacity: it was stuck in the queue", "no spot capacity could be found for it"
-        record = Record(CapacityType.ON_DEMAND, reason=reason, why=why)
-        self._write(self._ledger(number).with_record(number, record))
+        ledger = self._ledger(number)
+        begun = ledger.records.get(number) or Record()  # it may have been deferred, and waits to go on
+        record = replace(begun, capacity=CapacityType.ON_DEMAND, reason=reason, why=why)
+        self._write(ledger.with_record(number, record))
         counting.after_commit(self.session, self._metrics.no_capacity)
         self._move(CapacityType.ON_DEMAND)
 

@@ -63,18 +63,18 @@ def attempt(task: Any, context: Context) -> Iterator[None]:
     entry = Entry(context["ti"], begin_notes(context["ti"]))
     try:
         with watched() as watch:
-            task.book = _open(task, context)
-            if task.book is not None:
-                _refuse_if_exhausted(task.book)
-                task.book = _begin(task.book)
-                entry.begun(task.book)
+            task.interruptible_book = _open(task, context)
+            if task.interruptible_book is not None:
+                _refuse_if_exhausted(task.interruptible_book)
+                task.interruptible_book = _begin(task.interruptible_book)
+                entry.begun(task.interruptible_book)
             with listening(announcement, entry, enabled=get_settings().notices):
                 try:
                     yield
                 except (AirflowFailException, AirflowSensorTimeout) as error:
                     # Airflow fails the task without asking the retry policy, so nobody else would write it down.
-                    if task.book is not None and watch.arrived is None:
-                        _fail(task.book, error)
+                    if task.interruptible_book is not None and watch.arrived is None:
+                        _fail(task.interruptible_book, error)
                     raise
                 except (TaskDeferred, AirflowRescheduleException):
                     entry.write()  # the attempt goes on in another process
@@ -82,6 +82,9 @@ def attempt(task: Any, context: Context) -> Iterator[None]:
     except Interrupted as interruption:
         _announce(announcement, context)
         interruption.notice = announcement.notice
+        raise
+    except BaseException as error:
+        entry.notes.raised = error
         raise
     finally:
         entry.close()
@@ -95,7 +98,9 @@ def _announce(announcement: Announcement, context: Context) -> None:
 
 def _open(task: Any, context: Context) -> Book | None:
     try:
-        return corrected(Book.open(task, context), task)
+        book = Book.open(task, context)
+        # Only its first part looks back: a sensor that is rescheduled would do so each time it pokes.
+        return corrected(book, task) if book.record.started is None else book
     except TypeError as error:
         raise AirflowFailException(str(error)) from error
     except Exception:

@@ -7,6 +7,8 @@ import logging
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from airflow.sdk.exceptions import AirflowTaskTimeout
+
 from airflow_interruptible.core.capacity import CapacityType
 from airflow_interruptible.core.cause import Cause, Charge
 from airflow_interruptible.exceptions import Interrupted
@@ -47,6 +49,30 @@ def fate_of(exception: BaseException, capacity: CapacityType, evidence: Evidence
         return forgiven
     # Whatever no rule forgives is the author's; so is a remote job that a person cancelled: nobody moved this task.
     return Fate(Cause.APPLICATION, type(exception).__name__)
+
+
+def outside_execute(exception: BaseException, task: Any, raised: BaseException | None) -> BaseException:
+    """Return what ended the attempt: :class:`Interrupted`, if the signal came where nothing watches for it.
+
+    Before ``execute`` and after it, Airflow calls ``on_kill`` and goes on; what fails from then on fails on a machine
+    that is going away. A mapped task has no ``on_kill`` until it is expanded, so there the handler itself fails.
+
+    :param exception: what Airflow asks the retry policy about.
+    :param raised: what left ``execute`` as an exception: the signal, if there was one, came after that.
+    """
+    if isinstance(exception, (Interrupted, AirflowTaskTimeout)) or exception is raised:
+        return exception  # a time-out calls on_kill as well
+    if not (getattr(task, "told_to_stop", False) or _has_no_on_kill(exception, task)):
+        return exception
+    interruption = Interrupted(
+        f"the machine of this attempt was told to stop outside of execute; then {type(exception).__name__}"
+    )
+    interruption.__cause__ = exception
+    return interruption
+
+
+def _has_no_on_kill(exception: BaseException, task: Any) -> bool:
+    return isinstance(exception, AttributeError) and exception.name == "on_kill" and exception.obj is task
 
 
 def _forgiven(evidence: Evidence) -> Fate | None:

@@ -30,6 +30,7 @@ class Notes:
 
     :param written: this attempt's entry as this process last wrote it.
     :param counted: the attempts whose interruptions this process has counted, see :mod:`airflow_interruptible.metrics`.
+    :param raised: what left ``execute`` as an exception, None if it was never entered, or is left in peace.
     :param keep: called when there is something that the ledger should still hold after a success.
     :param lock: held from reading the notes to the end of writing them.
     """
@@ -40,6 +41,7 @@ class Notes:
     verdict: AttemptVerdict | None = None
     written: Record | None = None
     counted: set[int] = field(default_factory=set)
+    raised: BaseException | None = None
     keep: Callable[[], None] = _nobody
     lock: threading.Lock = field(default_factory=threading.Lock)
 

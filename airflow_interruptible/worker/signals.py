@@ -10,15 +10,20 @@ from __future__ import annotations
 
 import os
 import signal
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from types import FrameType
+from typing import TYPE_CHECKING
 
 from airflow_interruptible.exceptions import Interrupted
 from airflow_interruptible.worker.comms import request_under_way
+
+if TYPE_CHECKING:
+    import asyncio
 
 _Handler = Callable[[int, FrameType | None], object]
 
@@ -34,17 +39,22 @@ class Watch:
 
     def handle(self, signum: int, frame: FrameType | None, inner: _Handler | None) -> None:
         """Handle the signal: let Airflow stop the operator's work, then raise, both once."""
+        failed: Exception | None = None
         if self.arrived is None:
             self.arrived = time.time()
-            if inner is not None:
-                inner(signum, frame)
+            try:
+                if inner is not None:
+                    inner(signum, frame)
+            except Exception as error:  # noqa: BLE001 - on_kill failed, which the author's code may catch and go on
+                failed = error
         if self._settled:
             return
         if request_under_way():
             self._signal_again(signum)
             return
         self._settled = True
-        raise Interrupted(f"{signal.Signals(signum).name}: the machine of this attempt was told to stop")
+        _cancel_coroutines()
+        raise Interrupted(f"{signal.Signals(signum).name}: the machine of this attempt was told to stop") from failed
 
     def close(self) -> None:
         """Raise no more: the watched block is left."""
@@ -60,6 +70,26 @@ class Watch:
                 os.kill(os.getpid(), signum)
 
         threading.Thread(target=wait, name="interruptible-signal", daemon=True).start()
+
+
+def _cancel_coroutines() -> None:
+    """Let every coroutine of the event loop that runs here be cancelled.
+
+    The exception is raised in whichever of them runs; asyncio keeps it there, and the others would go on.
+    """
+    asyncio = sys.modules.get("asyncio")
+    try:
+        loop = None if asyncio is None else asyncio.get_running_loop()
+    except RuntimeError:
+        return
+    if loop is not None:
+        loop.call_soon_threadsafe(_cancel_all, loop)
+
+
+def _cancel_all(loop: asyncio.AbstractEventLoop) -> None:
+    for task in sys.modules["asyncio"].all_tasks(loop):
+        if not getattr(task, "cancelling", int)():  # known from Python 3.11 on; to cancel twice would end a clean-up
+            task.cancel()
 
 
 @contextmanager

@@ -58,6 +58,6 @@ def test_a_mapped_task_told_to_stop_before_it_has_its_argument(environment: dict
     """Airflow's handler fails with an error of its own then, which is not the author's: nobody waits, nobody pays."""
     printed = run({**environment, "TOLD_EARLY": str(tmp_path)}, str(DAGS / "told_early.py"))
     assert "RESULT success" in printed
-    assert printed.count("told to stop before the task began") >= 2
+    assert printed.count("told to stop outside of execute") >= 2
     assert printed.count("attempt 2 on demand since") == 0
     assert printed.count("1 of 1 user retries and 2 of 3 system retries left") == 2

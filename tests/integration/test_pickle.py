@@ -46,7 +46,7 @@ def test_a_task_travels_with_its_annotation(travel: Any) -> None:
     task: Any = interruptible(EmptyOperator)(task_id="t", interruptible=True, retries=2)
     again = travel(task)
     assert type(again) is type(task)
-    assert again.annotation == task.annotation
+    assert again.interruptible_annotation == task.interruptible_annotation
     assert (again.interruptible, again.retries, again.user_retries) == (True, 5, 2)
 
 

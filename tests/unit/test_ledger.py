@@ -221,10 +221,19 @@ def test_a_ledger_is_a_value() -> None:
 
 
 def test_the_oldest_attempts_are_dropped() -> None:
-    ledger = Ledger()
+    ledger = Ledger(bases=(0, 204))
     for number in range(1, 206):
         ledger = ledger.with_record(number, Record(SPOT))
     assert list(ledger.records) == list(range(6, 206))
+
+
+def test_no_attempt_that_counts_is_dropped() -> None:
+    """There are authors who poll with 1000 retries; what is dropped would be taken for the platform's fault."""
+    ledger, budget = Ledger(), Budget(user_retries=1000, system_retries=3)
+    for number in range(1, 251):
+        ledger = ledger.with_record(number, Record(SPOT, Cause.APPLICATION))
+    account = ledger.history(budget, True, before=251).account
+    assert (account.user_failures, account.system_failures) == (250, 0)
 
 
 def test_charges_are_worked_out_anew_and_written_beside_the_causes() -> None:

@@ -99,6 +99,21 @@ def test_amazon_s_do_not(executor: str) -> None:
     assert not tolerated_by(executor)
 
 
+@pytest.mark.parametrize(
+    "configured",
+    [
+        "LocalExecutor, cloud:airflow.providers.amazon.aws.executors.ecs.AwsEcsExecutor",
+        "LocalExecutor;team_a=CeleryExecutor,cloud:airflow.providers.amazon.aws.executors.ecs.AwsEcsExecutor",
+    ],
+)
+def test_nor_do_they_by_another_name(monkeypatch: pytest.MonkeyPatch, configured: str) -> None:
+    """A marker in their executor_config would keep such a task from ever starting."""
+    monkeypatch.setenv("AIRFLOW__CORE__EXECUTOR", configured)
+    assert not tolerated_by("cloud")
+    assert tolerated_by("LocalExecutor")
+    assert tolerated_by(None)
+
+
 @pytest.mark.parametrize("executor", ["ecs.ecs_executor.AwsEcsExecutor", "batch.batch_executor.AwsBatchExecutor"])
 def test_they_are_still_called_that(executor: str) -> None:
     module, _, name = f"airflow.providers.amazon.aws.executors.{executor}".rpartition(".")

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -190,6 +191,14 @@ def test_a_try_that_no_spot_machine_was_found_for_goes_on_demand(deploy: Any) ->
     record = deployment.ledger().records[1]
     assert (record.capacity, record.cause, record.charge) == (ON_DEMAND, None, None), "it has not failed"
     assert "no spot capacity" in str(record.reason)
+
+
+def test_a_deferred_try_that_is_stuck_keeps_what_is_known_of_it(deploy: Any) -> None:
+    """It has begun, and waits in the queue to go on."""
+    begun = replace(RUNNING, where={"host": "h", "launched_pod": "p"})
+    deployment = deploy().trigger().start_run().run(record=begun).finished("queued").stuck()
+    record = deployment.ledger().records[1]
+    assert (record.capacity, record.started, record.where) == (ON_DEMAND, begun.started, begun.where)
 
 
 def test_the_attempt_after_it_is_on_spot_again(deploy: Any) -> None:

@@ -131,14 +131,14 @@ def test_airflow_s_retries_hold_both_budgets(dag: DAG) -> None:
     task = InterruptibleWork(task_id="t", retries=2, system_retries=4)
     assert task.retries == 6
     assert (task.user_retries, task.system_retries) == (2, 4)
-    assert task.annotation.budget == Budget(2, 4)
+    assert task.interruptible_annotation.budget == Budget(2, 4)
 
 
 def test_nothing_said_is_the_default(dag: DAG, configure: Callable[..., None]) -> None:
     configure(system_retries="5", system_retry_delay="3")
     task = InterruptibleWork(task_id="t")
     assert (task.user_retries, task.system_retries, task.retries) == (0, 5, 5)
-    assert task.annotation.system_retry_delay == timedelta(seconds=3)
+    assert task.interruptible_annotation.system_retry_delay == timedelta(seconds=3)
     assert not task.interruptible
 
 
@@ -147,9 +147,9 @@ def test_arguments_come_from_default_args_too() -> None:
     with DAG("d", schedule=None, default_args=said):
         task = InterruptibleWork(task_id="t")
     assert task.interruptible
-    assert task.annotation.interruptible is None, "the Dag says it, not the task"
+    assert task.interruptible_annotation.interruptible is None, "the Dag says it, not the task"
     assert (task.user_retries, task.system_retries) == (1, 2)
-    assert task.annotation.system_retry_delay == timedelta(minutes=1)
+    assert task.interruptible_annotation.system_retry_delay == timedelta(minutes=1)
 
 
 @pytest.mark.parametrize(
@@ -208,6 +208,20 @@ def test_the_author_s_policy_is_wrapped_and_nothing_else(dag: DAG) -> None:
     assert InterruptibleWork(task_id="b", retry_policy=author).retry_policy == InterruptibleRetryPolicy(author)
 
 
+def test_an_operator_s_own_attributes_stay_its_own(work: Any) -> None:
+    class Trades(BaseOperator):
+        def __init__(self, *, book: str, annotation: str, **kwargs: Any) -> None:
+            super().__init__(**kwargs)
+            self.book, self.annotation, self._attempt = book, annotation, 7
+
+        def execute(self, context: Any) -> Any:
+            return self.book, self.annotation, self._attempt
+
+    with DAG("dag", schedule=None):
+        task = interruptible_class(Trades)(task_id="work", book="EQ", annotation="daily")
+    assert task.execute(work.context) == ("EQ", "daily", 7)
+
+
 # -- mapped tasks
 
 
@@ -235,8 +249,8 @@ def test_a_mapped_task_inherits_as_a_plain_one_does() -> None:
     task = mapped.unmap({"size": 1})
     assert mapped.retries == task.retries == 3
     assert task.interruptible
-    assert task.annotation.interruptible is None
-    assert task.annotation.system_retry_delay == timedelta(minutes=1)
+    assert task.interruptible_annotation.interruptible is None
+    assert task.interruptible_annotation.system_retry_delay == timedelta(minutes=1)
 
 
 def test_a_mapped_task_s_own_default_args_are_the_task_s() -> None:
@@ -289,6 +303,24 @@ def test_resuming_goes_on_with_the_same_attempt(work: Any) -> None:
     assert work.ledger.records[1].started == started
 
 
+class Resuming(BaseOperator):
+    """An operator that resumes with ``execute``, as those for Neptune and EMR Serverless do, or that calls it."""
+
+    def execute(self, context: Any, event: Any = None) -> Any:
+        return event or "begun"
+
+    def execute_complete(self, context: Any, event: Any) -> Any:
+        return self.execute(context)
+
+
+@pytest.mark.parametrize(("method", "result"), [("execute", "ready"), ("execute_complete", "begun")])
+def test_resuming_with_execute_itself_is_still_one_attempt(work: Any, method: str, result: str) -> None:
+    with DAG("dag", schedule=None):
+        work.task = work.ti.task = interruptible_class(Resuming)(task_id="work", interruptible=True, retries=2)
+    assert work.task.resume_execution(method, {"event": "ready"}, work.context) == result
+    assert work.store.writes == 1
+
+
 def test_on_kill_is_the_operator_s_own_and_is_remembered(work: Any) -> None:
     work.task.on_kill()
     assert work.task.log_of_calls == ["on_kill"]
@@ -316,6 +348,6 @@ def test_a_copy_for_execution_is_the_same_task(dag: DAG) -> None:
     task = InterruptibleWork(task_id="t", interruptible=True, retries=1)
     copied = task.prepare_for_execution()
     copied.on_kill()
-    assert copied.annotation == task.annotation
+    assert copied.interruptible_annotation == task.interruptible_annotation
     assert copied.interruptible
     assert not task.told_to_stop

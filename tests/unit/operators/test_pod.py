@@ -398,7 +398,7 @@ def test_so_is_one_of_a_mapped_task() -> None:
     ],
 )
 def test_what_does_not_count_or_is_not_known_yet_is_not_refused(arguments: dict[str, Any]) -> None:
-    assert applied(**arguments).annotation.launch.name == "karpenter"
+    assert applied(**arguments).interruptible_annotation.launch.name == "karpenter"
 
 
 @pytest.mark.parametrize(
@@ -433,7 +433,7 @@ def test_any_other_compute_is_the_airflow_task_s(configure: Any) -> None:
     configure(pod_compute="gke")
     task = applied(compute={"name": "queue", "spot": "cheap", "on_demand": "safe"})
     assert task.queue == "cheap"
-    assert task.annotation.launch.name == "gke"
+    assert task.interruptible_annotation.launch.name == "gke"
 
 
 def test_what_it_says_is_kept_for_the_retry_policy(worker: Any, monkeypatch: Any) -> None:

@@ -4,11 +4,12 @@
 from __future__ import annotations
 
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import pytest
 from airflow.providers.standard.operators.empty import EmptyOperator
-from airflow.sdk import DAG
+from airflow.sdk import DAG, BaseOperator
+from airflow.sdk.definitions.retry_policy import ExceptionRetryPolicy
 
 from airflow_interruptible import interruptible
 from airflow_interruptible.core.budget import Budget
@@ -60,8 +61,8 @@ def test_a_stock_task_is_adopted_with_everything_the_dag_says() -> None:
     assert type(task) is Interruptible
     assert (task.retries, task.user_retries, task.system_retries) == (3, 2, 1)
     assert task.interruptible
-    assert task.annotation.system_retry_delay == timedelta(minutes=1)
-    assert task.annotation.compute.name == "none"
+    assert task.interruptible_annotation.system_retry_delay == timedelta(minutes=1)
+    assert task.interruptible_annotation.compute.name == "none"
     assert isinstance(task.retry_policy, InterruptibleRetryPolicy)
 
 
@@ -100,12 +101,60 @@ def test_wrong_settings_do_not_break_dags_that_never_heard_of_us(
         applied(EmptyOperator, {"interruptible": True})
 
 
+@pytest.mark.parametrize("mapped", [False, True])
+def test_an_operator_that_cannot_be_subclassed_does_not_cost_its_dag(
+    mapped: bool, caplog: pytest.LogCaptureFixture
+) -> None:
+    class Only(BaseOperator):
+        """Keeps a register of operators, in which no name may stand twice."""
+
+        seen: ClassVar[set[str]] = set()
+
+        def __init_subclass__(cls, **kwargs: Any) -> None:
+            super().__init_subclass__(**kwargs)
+            if cls.__name__ in cls.seen:
+                raise ValueError(f"{cls.__name__} is known already")
+            cls.seen.add(cls.__name__)
+
+    class Work(Only):
+        pass
+
+    with DAG("d", schedule=None, default_args={"interruptible": True, "retries": 1}):
+        task: Any = Work.partial(task_id="t").expand(doc=["a"]) if mapped else Work(task_id="t")
+    adoption.apply(task)
+    assert (task.operator_class if mapped else type(task)) is Work
+    assert (task.retries, task.retry_policy, task.executor_config) == (1, None, {})
+    assert "cannot be made interruptible" in caplog.text
+
+
+class Cluster(BaseOperator):
+    """Has a ``compute`` of its own, as EksCreateClusterOperator has."""
+
+    def __init__(self, *, compute: str | None = "nodegroup", name: str = "", **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.compute = compute
+        self.name = name
+
+
+@pytest.mark.parametrize("operator", [Cluster, interruptible(Cluster)])
+def test_an_argument_that_the_operator_has_itself_stays_the_operator_s(operator: Any) -> None:
+    with DAG("d", schedule=None, default_args={"interruptible": True, "retries": 1}):
+        plain, silent = operator(task_id="p", compute="fargate"), operator(task_id="s")
+        mapped = operator.partial(task_id="m", compute="fargate").expand(name=["a"])
+    for task in (plain, silent, mapped):
+        adoption.apply(task)
+        assert task.retries == 4
+        assert marker(task).compute is None
+    assert (plain.compute, silent.compute) == ("fargate", "nodegroup")
+    assert mapped.unmap({"name": "a"}).compute == "fargate"
+
+
 def test_parsing_again_changes_nothing(configure: Callable[..., None]) -> None:
     configure(compute="queue", compute_options=QUEUES)
     task = applied(EmptyOperator, {"interruptible": True, "retries": 2})
-    before = (type(task), task.retries, task.queue, task.executor_config, task.annotation)
+    before = (type(task), task.retries, task.queue, task.executor_config, task.interruptible_annotation)
     adoption.apply(task)
-    assert (type(task), task.retries, task.queue, task.executor_config, task.annotation) == before
+    assert (type(task), task.retries, task.queue, task.executor_config, task.interruptible_annotation) == before
 
 
 @pytest.mark.parametrize("mapped", [False, True])
@@ -123,6 +172,17 @@ def test_retries_that_were_set_after_the_task_was_made_are_the_author_s(mapped: 
     adoption.apply(task)
     assert task.retries == 7
     assert marker(task).budget == Budget(5, 2)
+
+
+@pytest.mark.parametrize("mapped", [False, True])
+def test_a_policy_that_was_set_after_the_task_was_made_is_the_author_s(mapped: bool) -> None:
+    """Another cluster policy may give every task the retry policy of the company."""
+    company = ExceptionRetryPolicy(rules=[])
+    with DAG("d", schedule=None):
+        task = Interruptible.partial(task_id="t").expand(doc=["a"]) if mapped else Interruptible(task_id="t")
+    task.retry_policy = company
+    adoption.apply(task)
+    assert task.retry_policy == InterruptibleRetryPolicy(company)
 
 
 # -- the first attempt and the marker

@@ -10,8 +10,12 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from airflow.providers.standard.operators.empty import EmptyOperator
+from airflow.sdk import DAG
 from airflow.sdk.definitions.retry_policy import RetryAction, RetryDecision, RetryPolicy
+from airflow.sdk.exceptions import AirflowTaskTimeout
 
+from airflow_interruptible import interruptible
 from airflow_interruptible.core.capacity import CapacityType
 from airflow_interruptible.core.cause import Cause, Charge
 from airflow_interruptible.core.delay import LONGEST_AUTHOR_DELAY, AuthorBackoff
@@ -19,6 +23,7 @@ from airflow_interruptible.core.verdict import REASON_LIMIT
 from airflow_interruptible.exceptions import Interrupted
 from airflow_interruptible.ledger import KEY, Record
 from airflow_interruptible.policies.retry import InterruptibleRetryPolicy
+from airflow_interruptible.worker.attempt import attempt
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -64,6 +69,44 @@ def test_an_interruption_is_forgiven(bench: Any) -> None:
     assert decision.action is RetryAction.RETRY
     assert decision.retry_delay == timedelta(0)
     assert "forgiven: system retry 1 of 3" in str(decision.reason)
+
+
+def test_what_fails_after_a_signal_outside_of_execute_is_forgiven(bench: Any) -> None:
+    """Nothing watches there: Airflow calls on_kill and goes on, to push the result from a machine that goes away."""
+    bench = bench()
+    with attempt(bench.task, bench.context):
+        pass
+    bench.task.on_kill()
+    assert "told to stop outside of execute; then ConnectionError" in str(fail(bench, ConnectionError()).reason)
+    assert bench.ledger.records[1].charge is Charge.SYSTEM
+
+
+def test_a_signal_after_an_error_does_not_excuse_it(bench: Any) -> None:
+    bench, error = bench(), KeyError()
+    with pytest.raises(KeyError), attempt(bench.task, bench.context):
+        raise error
+    bench.task.on_kill()
+    fail(bench, error)
+    assert bench.ledger.records[1].charge is Charge.USER
+
+
+def test_a_time_out_that_calls_on_kill_is_the_author_s(bench: Any) -> None:
+    bench = bench()
+    bench.task.on_kill()
+    fail(bench, AirflowTaskTimeout())
+    assert bench.ledger.records[1].charge is Charge.USER
+
+
+def test_a_signal_before_a_mapped_task_is_expanded_is_forgiven(bench: Any) -> None:
+    """Airflow's handler calls the on_kill that a mapped operator does not have."""
+    bench = bench()
+    with DAG("dag", schedule=None):
+        mapped: Any = interruptible(EmptyOperator).partial(task_id="work", interruptible=True).expand(doc=["a"])
+    bench.task = bench.ti.task = mapped
+    with pytest.raises(AttributeError) as raised:
+        mapped.on_kill()
+    fail(bench, raised.value)
+    assert bench.ledger.records[1].charge is Charge.SYSTEM
 
 
 def test_it_is_written_down(bench: Any) -> None:
@@ -157,6 +200,12 @@ def test_a_plain_delay_is_taken_as_it_is(bench: Any) -> None:
 def test_the_author_s_ceiling_holds(bench: Any) -> None:
     bench = bench(retries=5, retry_delay=MINUTE, retry_exponential_backoff=10, max_retry_delay=2 * MINUTE)
     assert fail(bench, ValueError(), ValueError(), ValueError()).retry_delay == 2 * MINUTE
+
+
+def test_a_backoff_of_true_doubles_as_it_does_in_airflow_s_scheduler(bench: Any) -> None:
+    """The form of Airflow 2: read back from a serialised Dag, it is 2."""
+    bench = bench(retries=5, retry_delay=MINUTE, retry_exponential_backoff=True)
+    assert fail(bench, ValueError(), ValueError()).retry_delay == 3 * MINUTE
 
 
 def test_airflow_s_ceiling_is_the_one_we_know() -> None:

@@ -53,6 +53,16 @@ def test_what_was_presumed_an_interruption_was_the_authors(bench: Any, monkeypat
     assert (record.cause, record.charge) == (Cause.APPLICATION, Charge.USER)
 
 
+def test_an_attempt_of_many_parts_looks_back_once(bench: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A sensor in reschedule mode enters execute at each poke; a look may take seconds."""
+    looks: list[object] = []
+    second = vanished(bench)
+    monkeypatch.setattr(remote, "look_back", lambda *_, **__: looks.append(1))
+    for _ in range(3):
+        begun(second)
+    assert len(looks) == 1
+
+
 def test_what_was_presumed_the_authors_was_a_reclaim(bench: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     """On demand, with no retries: the presumption alone would fail the task here."""
     second = vanished(bench, interruptible=False, retries=0)

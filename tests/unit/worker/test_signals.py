@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import signal
 import sys
@@ -195,6 +196,24 @@ def test_an_on_kill_that_fails_does_not_hide_the_interruption(airflow: Airflow) 
     assert isinstance(interrupted(terminate).__cause__, RuntimeError)
 
 
+def test_an_on_kill_that_fails_does_not_let_the_task_go_on(airflow: Airflow) -> None:
+    """A loop that catches whatever its requests raise would swallow what ``on_kill`` raises in its place."""
+    went_on = []
+
+    def fail() -> None:
+        raise ConnectionError("the job cannot be cancelled")
+
+    def work() -> None:
+        try:
+            terminate()
+        except Exception:
+            went_on.append(True)
+
+    airflow.then = fail
+    interrupted(work)
+    assert not went_on
+
+
 def test_a_second_signal_changes_nothing(airflow: Airflow) -> None:
     """Clean-up is not interrupted again, and ``on_kill`` is called once."""
     cleaned = []
@@ -209,6 +228,41 @@ def test_a_second_signal_changes_nothing(airflow: Airflow) -> None:
     interrupted(work)
     assert cleaned
     assert airflow.calls == [SIGTERM]
+
+
+def test_every_coroutine_is_interrupted_whichever_the_signal_meets() -> None:
+    cleaned = []
+
+    async def meets_the_signal() -> None:
+        terminate()
+
+    async def main() -> None:
+        background = asyncio.create_task(meets_the_signal())
+        try:
+            await asyncio.sleep(60)
+        finally:
+            await asyncio.sleep(0.01)
+            cleaned.append(isinstance(background.exception(), Interrupted))
+
+    begun = time.monotonic()
+    interrupted(lambda: asyncio.run(main()))
+    assert time.monotonic() - begun < 30
+    assert cleaned == [True]
+
+
+def test_a_coroutine_s_clean_up_is_not_interrupted_again() -> None:
+    cleaned = []
+
+    async def main() -> None:
+        asyncio.get_running_loop().call_later(0.01, os.kill, os.getpid(), SIGTERM)
+        try:
+            await asyncio.sleep(60)
+        finally:
+            await asyncio.sleep(0.05)
+            cleaned.append(True)
+
+    interrupted(lambda: asyncio.run(main()))
+    assert cleaned
 
 
 # -- handlers
