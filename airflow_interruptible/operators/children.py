@@ -8,10 +8,11 @@ interruption would be heard of when the work is done, or never. So the child is 
 from __future__ import annotations
 
 from contextlib import suppress
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from airflow.sdk import BaseOperator
+    import psutil
+    from airflow.sdk import BaseOperator, Context
 
     _Base = BaseOperator
 else:
@@ -37,11 +38,26 @@ def waits_for_a_child(operator_class: type) -> bool:
 class ChildStopper(_Base):
     """Stands between :class:`.InterruptibleMixin` and such an operator."""
 
+    interruptible_bystanders: frozenset[psutil.Process] = frozenset()
+    """What this process had started before: a test that runs a Dag in its own process has servers, for one."""
+
+    def execute(self, context: Context, *args: Any, **kwargs: Any) -> Any:
+        """Run the operator, and know which children are its own."""
+        self.interruptible_bystanders = frozenset(_this_process().children())
+        return super().execute(context, *args, **kwargs)
+
     def on_kill(self) -> None:
         """End the child, and whatever it has started."""
-        import psutil  # every worker has loaded it
+        import psutil
 
-        for child in psutil.Process().children(recursive=True):
+        for child in set(_this_process().children()) - self.interruptible_bystanders:
             with suppress(psutil.Error):
-                child.terminate()
+                for process in [*child.children(recursive=True), child]:
+                    process.terminate()
         super().on_kill()
+
+
+def _this_process() -> psutil.Process:
+    import psutil  # every worker has loaded it
+
+    return psutil.Process()

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import os
 import signal
+import subprocess
 import sys
 import threading
 import time
@@ -78,6 +79,7 @@ def test_an_interruption_does_not_wait_for_the_child(
     bench, running = bench(), tmp_path / "running"
     with DAG("dag", schedule=None):
         task = bench.task = bench.ti.task = make(f"echo $$ > {running}; sleep {HANGS}")
+    bystander = subprocess.Popen(["sleep", str(HANGS)])
     previous = signal.signal(signal.SIGTERM, lambda *_: task.on_kill())
     reclaim = threading.Thread(target=_reclaim_when, args=(running,), daemon=True)
     try:
@@ -89,6 +91,9 @@ def test_an_interruption_does_not_wait_for_the_child(
         signal.signal(signal.SIGTERM, previous)
     assert time.monotonic() - begun < HANGS / 2
     assert not psutil.pid_exists(int(running.read_text())), "the child lives on"
+    assert bystander.poll() is None, "a process that was there before is none of the operator's"
+    bystander.kill()
+    bystander.wait()
 
 
 def _reclaim_when(running: Path) -> None:
