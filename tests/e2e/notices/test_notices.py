@@ -55,6 +55,11 @@ def interrupt(lab: SpotLab, cloud: Any, file: Path, seconds: float, **conf: str)
     return json.loads(file.read_text()), attempts(lab, run)
 
 
+def seconds_after(told: dict[str, Any], attempt: dict[str, Any]) -> float:
+    """Between the author's callback and the end of the attempt."""
+    return (datetime.fromisoformat(attempt["end"]) - datetime.fromisoformat(told["at"])).total_seconds()
+
+
 def seconds_to_spare(told: dict[str, Any], attempt: dict[str, Any]) -> float:
     """Between the end of the attempt and that of the machine."""
     return (datetime.fromisoformat(told["deadline"]) - datetime.fromisoformat(attempt["end"])).total_seconds()
@@ -72,6 +77,14 @@ def test_a_notice_tells_the_author_and_ends_the_attempt(
     assert (rows[0]["cause"], rows[0]["charge"]) == ("spot_interruption", "system")
     assert f"{name} will" in rows[0]["reason"]
     assert rows[-1]["user_retries_left"] == 2
+
+
+def test_the_attempt_ends_within_two_seconds_of_the_callback_s_return(
+    lab: SpotLab, clouds: dict[str, Any], tmp_path: Path
+) -> None:
+    """The callback returns as soon as it has written down the time. The best of three counts: machines stall."""
+    plays = (interrupt(lab, clouds["ec2"], tmp_path / f"told-{number}.json", 60) for number in range(3))
+    assert any(seconds_after(told, rows[0]) < 2 for told, rows in plays)
 
 
 @pytest.mark.parametrize("callback", ["hang", "raise"])
