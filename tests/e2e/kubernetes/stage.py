@@ -94,6 +94,11 @@ class Played:
     def column(self, name: str) -> list[Any]:
         return [attempt[name] for attempt in self.attempts]
 
+    @property
+    def reasons(self) -> list[Any]:
+        """Why each attempt ended, for a test that fails."""
+        return self.column("reason")
+
 
 @dataclass
 class Witness:

@@ -28,15 +28,16 @@ def test_the_end_is_charged_to_whom_it_belongs(name: str, played: dict[str, Play
     result = played[name]
     first = result.attempts[0]
     assert (first["cause"], first["charge"], first["rule"]) == (cause, charge, rule)
-    assert (result.column("capacity"), result.rest, result.run.state) == (capacities, capacities, "success")
+    told = (result.column("capacity"), result.rest, result.run.state)
+    assert told == (capacities, capacities, "success"), result.reasons
     assert [pods[-1].capacity for pods in result.pods.values()] == capacities
 
 
 def test_pressure_is_the_platform_s(played: dict[str, Played]) -> None:
     """Whether the task could still report within its second, or the next attempt has read the pod."""
     result = played["pressure"]
-    assert result.column("cause") == ["infrastructure", None]
-    assert result.column("charge") == ["system", "none"]
+    assert result.column("cause") == ["infrastructure", None], result.reasons
+    assert result.column("charge") == ["system", "none"], result.reasons
     assert result.rest == [DEMAND, DEMAND]
 
 
@@ -44,9 +45,9 @@ def test_a_pod_that_never_starts_is_no_want_of_capacity(played: dict[str, Played
     """Its image cannot be pulled. The executor tries each attempt twice by itself; then it was never started."""
     result = played["no such image"]
     assert result.run.state == "failed"
-    assert result.column("cause") == ["infrastructure"] * 3
-    assert result.column("charge") == ["system", "user", "user"]
-    assert result.column("capacity") == result.rest == [SPOT, DEMAND, DEMAND]
+    assert result.column("cause") == ["infrastructure"] * 3, result.reasons
+    assert result.column("charge") == ["system", "user", "user"], result.reasons
+    assert result.column("capacity") == result.rest == [SPOT, DEMAND, DEMAND], result.reasons
     assert [len(pods) for pods in result.pods.values()] == [2, 2, 2]
 
 

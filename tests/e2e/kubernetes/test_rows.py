@@ -28,7 +28,8 @@ def test_row(name: str, played: dict[str, Played]) -> None:
     """The table, our command line, Airflow's REST API, the pods' labels and the nodes they were on agree."""
     capacities, charges, final = ROWS[name]
     result = played[name]
-    assert (result.column("capacity"), result.column("charge"), result.run.state) == (capacities, charges, final)
+    told = (result.column("capacity"), result.column("charge"), result.run.state)
+    assert told == (capacities, charges, final), result.reasons
     assert result.rest == capacities
     assert [[pod.capacity for pod in pods] for pods in result.pods.values()] == [[each] for each in capacities]
     assert [[pod.node_capacity for pod in pods] for pods in result.pods.values()] == [[each] for each in capacities]

@@ -38,6 +38,11 @@ class Over:
     def column(self, name: str) -> list[Any]:
         return [attempt[name] for attempt in self.attempts]
 
+    @property
+    def reasons(self) -> list[Any]:
+        """Why each attempt ended, for a test that fails."""
+        return self.column("reason")
+
 
 class Stage:
     """One scenario's run of a Dag, in a pool of its own."""

@@ -209,8 +209,8 @@ def playing(lab: SpotLab, cluster: KubernetesCluster) -> Iterator[dict[str, Futu
 @EACH_MODE
 def test_a_reclaimed_pod_is_forgiven(playing: dict[str, Future[Over]], mode: str) -> None:
     over = playing[f"reclaimed-{mode}"].result()
-    assert over.column("capacity") == ["spot", "spot"]
-    assert over.column("charge") == ["system", "none"]
+    assert over.column("capacity") == ["spot", "spot"], over.reasons
+    assert over.column("charge") == ["system", "none"], over.reasons
     assert over.attempts[-1]["user_retries_left"] == 2
     assert over.attempts[0]["where"]["launched_pod"] in over.pods
 
@@ -219,44 +219,44 @@ def test_a_reclaimed_pod_is_forgiven(playing: dict[str, Future[Over]], mode: str
 @pytest.mark.parametrize("cloud", CLOUDS)
 def test_so_is_one_of_the_clouds_operators(playing: dict[str, Future[Over]], cloud: str, mode: str) -> None:
     over = playing[f"reclaimed-{cloud}-{mode}"].result()
-    assert over.column("capacity") == ["spot", "spot"]
-    assert over.column("charge") == ["system", "none"]
+    assert over.column("capacity") == ["spot", "spot"], over.reasons
+    assert over.column("charge") == ["system", "none"], over.reasons
     assert over.attempts[0]["where"]["launched_pod"] in over.pods
 
 
 @EACH_MODE
 def test_a_node_that_vanished_is_forgiven(playing: dict[str, Future[Over]], mode: str) -> None:
     over = playing[f"vanished_node-{mode}"].result()
-    assert over.column("capacity") == ["spot", "spot"]
-    assert over.column("charge") == ["system", "none"], over.column("rule")
+    assert over.column("capacity") == ["spot", "spot"], over.reasons
+    assert over.column("charge") == ["system", "none"], over.reasons
 
 
 @EACH_MODE
 def test_the_last_user_attempt_runs_on_demand(playing: dict[str, Future[Over]], mode: str) -> None:
     over = playing[f"errors-{mode}"].result()
-    assert over.column("capacity") == ["spot", "spot", "on-demand"]
-    assert over.column("charge") == ["user"] * 3
+    assert over.column("capacity") == ["spot", "spot", "on-demand"], over.reasons
+    assert over.column("charge") == ["user"] * 3, over.reasons
 
 
 @EACH_MODE
 def test_out_of_memory_is_the_author_s(playing: dict[str, Future[Over]], mode: str) -> None:
     over = playing[f"out_of_memory-{mode}"].result()
-    assert over.column("capacity") == ["spot", "spot"]
-    assert over.column("cause") == ["application", None]
+    assert over.column("capacity") == ["spot", "spot"], over.reasons
+    assert over.column("cause") == ["application", None], over.reasons
 
 
 @EACH_MODE
 def test_a_pod_that_a_person_deleted_is_charged_to_the_author(playing: dict[str, Future[Over]], mode: str) -> None:
     """Nothing in the cluster tells a person's ``kubectl delete`` from the author's own."""
     over = playing[f"deleted_by_a_person-{mode}"].result()
-    assert over.column("charge") == ["user", "none"]
+    assert over.column("charge") == ["user", "none"], over.reasons
 
 
 @EACH_MODE
 def test_pressure_of_the_node_is_forgiven(playing: dict[str, Future[Over]], mode: str) -> None:
     over = playing[f"pressure-{mode}"].result()
-    assert over.column("cause") == ["infrastructure", None]
-    assert over.column("charge") == ["system", "none"]
+    assert over.column("cause") == ["infrastructure", None], over.reasons
+    assert over.column("charge") == ["system", "none"], over.reasons
 
 
 @EACH_MODE
@@ -265,9 +265,9 @@ def test_a_full_spot_pool_leads_to_on_demand(
 ) -> None:
     """Within ``spot_timeout``; and the pod that never started is gone, although the author keeps pods."""
     over = playing[f"full_pool-{mode}"].result()
-    assert over.column("capacity") == ["spot", "on-demand"]
-    assert over.column("cause") == ["no_capacity", None]
-    assert over.column("charge") == ["system", "none"]
+    assert over.column("capacity") == ["spot", "on-demand"], over.reasons
+    assert over.column("cause") == ["no_capacity", None], over.reasons
+    assert over.column("charge") == ["system", "none"], over.reasons
     first = over.run.run_id and over.attempts[0]["where"]["launched_pod"]
     assert first not in {pod["metadata"]["name"] for pod in cluster.pods(NAMESPACE)}
 
@@ -275,7 +275,7 @@ def test_a_full_spot_pool_leads_to_on_demand(
 def test_a_live_pod_is_gone_on_with_wherever_it_runs(playing: dict[str, Future[Over]]) -> None:
     """Attempt 2 was due on demand and found the spot pod alive: it ran on spot, and was lost there as well."""
     over = playing["worker_lost"].result()
-    assert over.column("capacity")[:2] == ["spot", "spot"]
+    assert over.column("capacity")[:2] == ["spot", "spot"], over.reasons
     assert over.attempts[0]["rule"] == "airflow/work-outlived-worker"
     assert len({attempt["where"]["launched_pod"] for attempt in over.attempts[:2]}) == 1
     assert over.attempts[1]["where"]["launched_node"] in over.pods.values()
@@ -287,20 +287,20 @@ def test_a_pod_that_waits_for_another_capacity_is_not(
     playing: dict[str, Future[Over]], cluster: KubernetesCluster
 ) -> None:
     over = playing["worker_lost_while_pending"].result()
-    assert over.column("capacity") == ["spot", "on-demand"]
+    assert over.column("capacity") == ["spot", "on-demand"], over.reasons
     assert not over.pods.keys() & {pod["metadata"]["name"] for pod in cluster.pods(NAMESPACE)}
 
 
 def test_a_pod_that_is_ending_is_not(playing: dict[str, Future[Over]]) -> None:
     over = playing["told_to_stop"].result()
-    assert over.column("capacity") == ["spot", "spot"]
-    assert over.column("charge") == ["system", "none"]
+    assert over.column("capacity") == ["spot", "spot"], over.reasons
+    assert over.column("charge") == ["system", "none"], over.reasons
     assert over.attempts[1]["where"]["launched_pod"] not in over.pods
 
 
 def test_a_decorated_function_runs_on_spot(playing: dict[str, Future[Over]]) -> None:
     over = playing["decorated"].result()
-    assert over.column("capacity") == ["spot"]
+    assert over.column("capacity") == ["spot"], over.reasons
 
 
 def test_each_index_of_a_mapped_task_has_its_own_budgets(playing: dict[str, Future[Over]], lab: SpotLab) -> None:
