@@ -37,7 +37,8 @@ def clouds() -> Iterator[dict[str, Any]]:
 def lab(start_lab: StartLab, clouds: dict[str, Any]) -> SpotLab:
     """A stack whose tasks listen."""
     env = {name: value for cloud in clouds.values() for name, value in cloud.env.items()}
-    return start_lab(Path(__file__).parent / "dags", env=env, config={"interruptible": {"notices": True}})
+    config = {"interruptible": {"notices": True}, "scheduler": {"task_instance_heartbeat_timeout": 60}}
+    return start_lab(Path(__file__).parent / "dags", env=env, config=config)
 
 
 def interrupt(lab: SpotLab, cloud: Any, file: Path, seconds: float, **conf: str) -> tuple[dict[str, Any], list[Any]]:

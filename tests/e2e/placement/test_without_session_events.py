@@ -27,7 +27,10 @@ def lab(start_lab: StartLab) -> SpotLab:
         HERE / "dags",
         executor=f"LocalExecutor,{PLACING},spot_pool:spot_pool.SpotPool",
         env={"PYTHONPATH": str(HERE / "executors_on_spot")},
-        config={"interruptible": {"system_retry_delay": 0.5, "session_events": False}},
+        config={
+            "interruptible": {"system_retry_delay": 0.5, "session_events": False},
+            "scheduler": {"task_instance_heartbeat_timeout": 20},
+        },
     )
 
 

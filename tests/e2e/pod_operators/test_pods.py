@@ -53,7 +53,7 @@ def lab(cluster: KubernetesCluster, start_lab: StartLab) -> Iterator[SpotLab]:
             config={
                 "core": {"dagbag_import_timeout": LONG},
                 "dag_processor": {"dag_file_processor_timeout": LONG},
-                "scheduler": {"task_instance_heartbeat_timeout": 10},
+                "scheduler": {"task_instance_heartbeat_timeout": 30},  # this machine is busy
                 "interruptible": {"pod_compute": "karpenter", "spot_timeout": SPOT_TIMEOUT, "system_retry_delay": 0.5},
             },
             env={**env, "AIRFLOW_CONN_KUBERNETES_DEFAULT": json.dumps(connection)},

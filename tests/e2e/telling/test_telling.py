@@ -78,6 +78,7 @@ def lab(start_lab: StartLab, ec2: FakeEC2Metadata, statsd: StatsdListener, folde
         env={**ec2.env, **nowhere, "TELLING_FOLDER": str(folder)},
         config={
             "interruptible": {"notices": True},
+            "scheduler": {"task_instance_heartbeat_timeout": 20},  # a stall of a busy machine is shorter
             "metrics": {
                 "statsd_on": True,
                 "statsd_host": "127.0.0.1",

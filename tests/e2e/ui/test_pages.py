@@ -45,6 +45,7 @@ def lab(start_lab: StartLab, tmp_path_factory: pytest.TempPathFactory) -> SpotLa
     """A stack below a path, with two people."""
     options = people.settings(tmp_path_factory.mktemp("people"))
     options["config"]["interruptible"] = {"prices": json.dumps({"default": {"spot": 0.12, "on_demand": 0.38}})}
+    options["config"]["scheduler"] = {"task_instance_heartbeat_timeout": 60}
     lab = start_lab(Path(__file__).parent / "dags", base_path=PREFIX, **options)
     lab.client._token = people.token(lab.stack.base_url, "admin")
     return lab
