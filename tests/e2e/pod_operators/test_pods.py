@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-from e2e.contract.play import TASK, attempts
+from e2e.contract.play import GRACE, TASK, attempts
 from e2e.pod_operators.clouds import clouds
 from e2e.pod_operators.stage import LONG, NAMESPACE, Over, Stage
 from kubernetes_api import KubernetesCluster, Settings
@@ -154,7 +154,7 @@ def told_to_stop(stage: Stage) -> Over:
     stage.add_node()
     stage.begin({"1": "stubborn"})
     stage.pod_at_work()
-    stage.lab.reclaim(stage.run, TASK, grace=4)
+    stage.lab.reclaim(stage.run, TASK, grace=GRACE)
     return stage.end()
 
 
