@@ -4,13 +4,14 @@
 from __future__ import annotations
 
 import json
-import time
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from kubernetes import client, config
 from kubernetes_api import KubernetesCluster, Settings
 from kubernetes_api_tests.pods import SPACE, log_of, shell_pod
+
+from airflow_interruptible.testing.polling import wait_until
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -68,11 +69,7 @@ def run_pod(v1: client.CoreV1Api, cluster: KubernetesCluster) -> RunPod:
 @pytest.fixture
 def until() -> Until:
     def wait(look: Callable[[], T], good: Callable[[T], object] = bool) -> T:
-        deadline = time.monotonic() + PATIENCE
-        while not good(seen := look()):
-            assert time.monotonic() < deadline, f"did not come true; last seen: {seen}"
-            time.sleep(0.02)
-        return seen
+        return wait_until(look, good, what="it to come true", timeout=PATIENCE, interval=0.02)
 
     return wait
 

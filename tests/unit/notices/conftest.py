@@ -1,11 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What the tests of notices share: a closed port, and waiting with a deadline instead of sleeping."""
+"""What the tests of notices share: a closed port, and watching in a thread."""
 
 from __future__ import annotations
 
 import socket
 import threading
-import time
 from typing import TYPE_CHECKING
 
 import pytest
@@ -22,19 +21,6 @@ def closed_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
-
-
-@pytest.fixture
-def until() -> Callable[..., None]:
-    """Wait for a condition, at most ``seconds``."""
-
-    def wait(condition: Callable[[], object], seconds: float = 60.0) -> None:
-        deadline = time.monotonic() + seconds
-        while not condition():
-            assert time.monotonic() < deadline, "the condition did not come true in time"
-            time.sleep(0.005)
-
-    return wait
 
 
 @pytest.fixture

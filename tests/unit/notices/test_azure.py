@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from waiting import until
 
 from airflow_interruptible.notices import NoticeKind
 from airflow_interruptible.notices.azure import ENDPOINT_VARIABLE, FIRST_ANSWER_SECONDS, AzureSource, read_events
@@ -53,7 +54,7 @@ def test_priority_and_name_decide(fake: FakeAzureMetadata, compute: dict[str, st
     assert AzureSource(fake.url).probe() is expected
 
 
-def test_an_eviction_of_this_vm_has_not_before_as_its_deadline(fake: FakeAzureMetadata, watch, until) -> None:
+def test_an_eviction_of_this_vm_has_not_before_as_its_deadline(fake: FakeAzureMetadata, watch) -> None:
     returned = watch(probed(fake))
     until(lambda: fake.count(EVENTS) >= 3)
     assert returned == []
@@ -66,7 +67,7 @@ def test_an_eviction_of_this_vm_has_not_before_as_its_deadline(fake: FakeAzureMe
     assert notice.deadline.tzinfo is not None
 
 
-def test_an_event_of_another_vm_is_nothing(fake: FakeAzureMetadata, watch, until) -> None:
+def test_an_event_of_another_vm_is_nothing(fake: FakeAzureMetadata, watch) -> None:
     fake.interrupt(resource="vmss-workers-spot_1")
     returned = watch(probed(fake))
     until(lambda: fake.count(EVENTS) >= 5)
@@ -76,21 +77,21 @@ def test_an_event_of_another_vm_is_nothing(fake: FakeAzureMetadata, watch, until
 
 
 @pytest.mark.parametrize("action", ["Freeze", "Reboot", "Redeploy", "SomethingNew"])
-def test_events_after_which_the_vm_comes_back_are_nothing(fake: FakeAzureMetadata, watch, until, action: str) -> None:
+def test_events_after_which_the_vm_comes_back_are_nothing(fake: FakeAzureMetadata, watch, action: str) -> None:
     fake.interrupt(action)
     returned = watch(probed(fake))
     until(lambda: fake.count(EVENTS) >= 3)
     assert returned == []
 
 
-def test_a_scale_set_deleting_this_vm_is_a_notice(fake: FakeAzureMetadata, watch, until) -> None:
+def test_a_scale_set_deleting_this_vm_is_a_notice(fake: FakeAzureMetadata, watch) -> None:
     fake.interrupt("Terminate", in_seconds=300)
     returned = watch(probed(fake))
     until(lambda: returned)
     assert returned[0].kind is NoticeKind.TERMINATE
 
 
-def test_an_event_that_has_started_leaves_no_time(fake: FakeAzureMetadata, watch, until) -> None:
+def test_an_event_that_has_started_leaves_no_time(fake: FakeAzureMetadata, watch) -> None:
     fake.interrupt(started=True)
     returned = watch(probed(fake))
     until(lambda: returned)
@@ -114,7 +115,7 @@ def test_every_request_carries_the_header_and_a_version(fake: FakeAzureMetadata)
 
 
 @pytest.mark.parametrize("fault", [Fault.ERROR, Fault.THROTTLED, Fault.GARBLED, Fault.OFF])
-def test_a_notice_is_found_after_the_service_has_ailed(fake: FakeAzureMetadata, watch, until, fault: Fault) -> None:
+def test_a_notice_is_found_after_the_service_has_ailed(fake: FakeAzureMetadata, watch, fault: Fault) -> None:
     source = probed(fake)
     fake.fail(fault)
     returned = watch(source)

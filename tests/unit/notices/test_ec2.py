@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from waiting import until
 
 from airflow_interruptible.notices import NoticeKind
 from airflow_interruptible.notices import ec2 as ec2_module
@@ -42,7 +43,7 @@ def test_a_spot_instance_can_be_reclaimed_and_an_on_demand_one_cannot(fake: Fake
 
 
 @pytest.mark.parametrize("action", ["terminate", "stop", "hibernate"])
-def test_404_then_a_notice_with_the_deadline_aws_gave(fake: FakeEC2Metadata, watch, until, action: str) -> None:
+def test_404_then_a_notice_with_the_deadline_aws_gave(fake: FakeEC2Metadata, watch, action: str) -> None:
     returned = watch(source(fake))
     until(lambda: fake.count(ACTION) >= 3)
     assert returned == []
@@ -55,7 +56,7 @@ def test_404_then_a_notice_with_the_deadline_aws_gave(fake: FakeEC2Metadata, wat
     assert before <= notice.detected <= datetime.now(timezone.utc)
 
 
-def test_one_token_serves_many_polls(fake: FakeEC2Metadata, watch, until) -> None:
+def test_one_token_serves_many_polls(fake: FakeEC2Metadata, watch) -> None:
     watch(source(fake))
     until(lambda: fake.count(ACTION) >= 10)
     assert fake.count(method="PUT") == 1
@@ -82,7 +83,7 @@ def test_a_token_refused_too_early_is_renewed_at_once(fake: FakeEC2Metadata, sto
     assert fake.count(method="PUT") == 2
 
 
-def test_tokens_always_refused_do_not_make_a_storm(fake: FakeEC2Metadata, watch, until) -> None:
+def test_tokens_always_refused_do_not_make_a_storm(fake: FakeEC2Metadata, watch) -> None:
     returned = watch(source(fake, interval=0.1))
     until(lambda: fake.count(ACTION) >= 1)
     fake.fail(Fault.TOKEN_REJECTED)
@@ -115,7 +116,7 @@ def test_behind_a_hop_limit_of_1_it_ends_quickly_and_says_why(
     assert {r.levelno for r in caplog.records} == {logging.DEBUG}
 
 
-def test_behind_a_hop_limit_of_1_version_1_is_used_where_it_is_allowed(watch, until) -> None:
+def test_behind_a_hop_limit_of_1_version_1_is_used_where_it_is_allowed(watch) -> None:
     with FakeEC2Metadata(require_token=False) as lenient:
         lenient.fail(Fault.TOKEN_HANGS)
         ec2 = source(lenient)
@@ -130,7 +131,7 @@ def test_behind_a_hop_limit_of_1_version_1_is_used_where_it_is_allowed(watch, un
 
 
 @pytest.mark.parametrize("fault", [Fault.ERROR, Fault.THROTTLED, Fault.GARBLED, Fault.OFF, Fault.SLOW])
-def test_a_notice_is_found_after_the_service_has_ailed(fake: FakeEC2Metadata, watch, until, fault: Fault) -> None:
+def test_a_notice_is_found_after_the_service_has_ailed(fake: FakeEC2Metadata, watch, fault: Fault) -> None:
     returned = watch(source(fake))
     until(lambda: fake.count(ACTION) >= 1)
     fake.fail(fault)
@@ -142,7 +143,7 @@ def test_a_notice_is_found_after_the_service_has_ailed(fake: FakeEC2Metadata, wa
     until(lambda: returned)
 
 
-def test_a_rebalance_recommendation_is_no_notice(fake: FakeEC2Metadata, watch, until) -> None:
+def test_a_rebalance_recommendation_is_no_notice(fake: FakeEC2Metadata, watch) -> None:
     fake.recommend_rebalance()
     returned = watch(source(fake))
     until(lambda: fake.count(ACTION) >= 5)
@@ -159,9 +160,7 @@ def test_the_default_is_twelve_requests_a_minute() -> None:
     assert ec2_module.INTERVAL_SECONDS == 5.0
 
 
-def test_the_token_is_in_no_log_and_no_repr(
-    fake: FakeEC2Metadata, watch, until, caplog: pytest.LogCaptureFixture
-) -> None:
+def test_the_token_is_in_no_log_and_no_repr(fake: FakeEC2Metadata, watch, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.DEBUG)
     ec2 = source(fake)
     assert ec2.probe()

@@ -15,6 +15,7 @@ import urllib.request
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from waiting import until
 
 from airflow_interruptible.testing.metadata import FakeAzureMetadata, FakeEC2Metadata, FakeGCEMetadata, Fault
 
@@ -59,10 +60,7 @@ def test_ec2_tokens_expire(ec2: FakeEC2Metadata) -> None:
     short = token(ec2, "1")
     url = f"{ec2.url}/latest/meta-data/instance-id"
     assert call(url, X_aws_ec2_metadata_token=short)[0] == 200
-    deadline = time.monotonic() + 60
-    while call(url, X_aws_ec2_metadata_token=short)[0] != 401:
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
+    until(lambda: call(url, X_aws_ec2_metadata_token=short)[0] == 401)
 
 
 def test_ec2_notices_appear_and_go(ec2: FakeEC2Metadata) -> None:
@@ -141,8 +139,7 @@ def test_closing_a_fake_releases_what_hangs() -> None:
     answers: list[str] = []
     thread = threading.Thread(target=lambda: answers.append(token(ec2)))
     thread.start()
-    while not ec2.requests:
-        time.sleep(0.01)
+    until(lambda: ec2.requests)
     ec2.stop()
     thread.join(60)
     assert len(answers) == 1

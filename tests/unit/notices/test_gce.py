@@ -6,6 +6,7 @@ from datetime import datetime, timedelta, timezone
 from typing import TYPE_CHECKING
 
 import pytest
+from waiting import until
 
 from airflow_interruptible.notices import NoticeKind
 from airflow_interruptible.notices.gce import LONG_POLL_SECONDS, GceSource
@@ -56,7 +57,7 @@ def test_a_server_that_says_200_to_everything_is_not_googles(
     assert source(fake).probe() is False
 
 
-def test_the_notice_comes_through_the_long_poll_with_30_seconds(fake: FakeGCEMetadata, watch, until) -> None:
+def test_the_notice_comes_through_the_long_poll_with_30_seconds(fake: FakeGCEMetadata, watch) -> None:
     returned = watch(source(fake))
     until(lambda: fake.count(PREEMPTED) == 2)
     waiting = fake.requests[-1].query
@@ -94,7 +95,7 @@ def test_a_preemption_between_two_polls_is_not_lost(fake: FakeGCEMetadata) -> No
     assert time.monotonic() - began < LONG_POLL_SECONDS / 2
 
 
-def test_a_poll_that_times_out_asks_again(fake: FakeGCEMetadata, watch, until) -> None:
+def test_a_poll_that_times_out_asks_again(fake: FakeGCEMetadata, watch) -> None:
     returned = watch(source(fake, long_poll=1))
     until(lambda: fake.count(PREEMPTED) >= 3)
     assert returned == []
@@ -109,7 +110,7 @@ def test_a_server_that_does_not_hold_requests_is_not_hammered(fake: FakeGCEMetad
     assert 5 <= fake.count(PREEMPTED) <= 13
 
 
-def test_a_server_without_etag_works(fake: FakeGCEMetadata, watch, until, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_server_without_etag_works(fake: FakeGCEMetadata, watch, monkeypatch: pytest.MonkeyPatch) -> None:
     answer = fake.answer
 
     def without_etag(request: Request) -> Answer:
@@ -123,7 +124,7 @@ def test_a_server_without_etag_works(fake: FakeGCEMetadata, watch, until, monkey
     until(lambda: returned)
 
 
-def test_stop_and_cancel_end_a_long_poll_promptly(fake: FakeGCEMetadata, watch, until, stop: threading.Event) -> None:
+def test_stop_and_cancel_end_a_long_poll_promptly(fake: FakeGCEMetadata, watch, stop: threading.Event) -> None:
     gce = source(fake)
     returned = watch(gce)
     until(lambda: fake.count(PREEMPTED) == 2)
@@ -133,7 +134,7 @@ def test_stop_and_cancel_end_a_long_poll_promptly(fake: FakeGCEMetadata, watch, 
 
 
 @pytest.mark.parametrize("fault", [Fault.ERROR, Fault.THROTTLED, Fault.OFF, Fault.GARBLED])
-def test_a_notice_is_found_after_the_service_has_ailed(fake: FakeGCEMetadata, watch, until, fault: Fault) -> None:
+def test_a_notice_is_found_after_the_service_has_ailed(fake: FakeGCEMetadata, watch, fault: Fault) -> None:
     fake.fail(fault)
     returned = watch(source(fake, long_poll=1))
     until(lambda: len(fake.requests) >= 2)

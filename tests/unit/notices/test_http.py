@@ -7,11 +7,12 @@ import time
 from typing import TYPE_CHECKING
 
 import pytest
+from waiting import until
 
 from airflow_interruptible.notices.http import MAX_BODY_BYTES, Failure, MetadataClient, NoAnswer
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
 
 OK = b"HTTP/1.1 200 OK\r\n"
 
@@ -161,7 +162,7 @@ def test_no_text_shows_a_header_or_a_body(server: RawServer) -> None:
     assert unsendable.value.__suppress_context__
 
 
-def test_cancel_wakes_a_request_in_flight(server: RawServer, until: Callable[..., None]) -> None:
+def test_cancel_wakes_a_request_in_flight(server: RawServer) -> None:
     server.chunks, server.pause = [b""], 30
     failures: list[Failure] = []
     thread = threading.Thread(target=lambda: failures.append(failure(server.client, timeout=30)))

@@ -13,6 +13,7 @@ from datetime import datetime, timezone
 from typing import TYPE_CHECKING
 
 import pytest
+from waiting import until
 
 from airflow_interruptible.notices import Notice, NoticeKind, Watcher, default_sources
 from airflow_interruptible.notices import watcher as watcher_module
@@ -84,7 +85,7 @@ def run(told: list[Notice]) -> Iterator[Callable[..., Watcher]]:
 
 
 @pytest.mark.parametrize("fake_type", [FakeEC2Metadata, FakeGCEMetadata, FakeAzureMetadata])
-def test_the_one_service_that_answers_is_watched_over_real_http(fake_type, nowhere, run, told, until) -> None:
+def test_the_one_service_that_answers_is_watched_over_real_http(fake_type, nowhere, run, told) -> None:
     with fake_type() as fake:
         fake.interrupt()
         watcher = run(*default_sources({**nowhere, **fake.env}))
@@ -140,7 +141,7 @@ def test_starting_does_not_wait(run) -> None:
     assert waited == [True] * 3
 
 
-def test_stop_is_prompt_and_nothing_is_told_after_it(nowhere, told, until) -> None:
+def test_stop_is_prompt_and_nothing_is_told_after_it(nowhere, told) -> None:
     with FakeGCEMetadata() as fake:
         watcher = Watcher(default_sources({**nowhere, **fake.env}), told.append)
         watcher.start()
@@ -153,7 +154,7 @@ def test_stop_is_prompt_and_nothing_is_told_after_it(nowhere, told, until) -> No
         assert told == []
 
 
-def test_two_sources_tell_once(run, told, until) -> None:
+def test_two_sources_tell_once(run, told) -> None:
     for _ in range(20):
         told.clear()
         sources = [FakeSource() for _ in range(4)]
@@ -164,7 +165,7 @@ def test_two_sources_tell_once(run, told, until) -> None:
         assert len(told) == 1
 
 
-def test_a_notice_ends_the_other_sources(run, told, until) -> None:
+def test_a_notice_ends_the_other_sources(run, told) -> None:
     first, other = FakeSource(), FakeSource()
     watcher = run(first, other)
     first.ready.set()
@@ -173,7 +174,7 @@ def test_a_notice_ends_the_other_sources(run, told, until) -> None:
     assert [notice.provider for notice in told] == ["fake"]
 
 
-def test_stop_does_not_wait_for_a_hanging_on_notice(until) -> None:
+def test_stop_does_not_wait_for_a_hanging_on_notice() -> None:
     release, began = threading.Event(), threading.Event()
 
     def hang(notice: Notice) -> None:
@@ -191,7 +192,7 @@ def test_stop_does_not_wait_for_a_hanging_on_notice(until) -> None:
     assert watcher.join(60)
 
 
-def test_on_notice_may_stop_and_join_the_watcher(until) -> None:
+def test_on_notice_may_stop_and_join_the_watcher() -> None:
     joined: list[bool] = []
     source = FakeSource()
 
@@ -205,7 +206,7 @@ def test_on_notice_may_stop_and_join_the_watcher(until) -> None:
     until(lambda: joined == [True])
 
 
-def test_what_on_notice_raises_is_logged_and_goes_no_further(caplog, until) -> None:
+def test_what_on_notice_raises_is_logged_and_goes_no_further(caplog) -> None:
     def broken(notice: Notice) -> None:
         raise RuntimeError("the author's fault")
 
@@ -229,7 +230,7 @@ def test_a_source_that_breaks_costs_one_warning_without_its_text(run, told, capl
     assert "sEcReT" not in caplog.text
 
 
-def test_a_service_that_is_busy_at_first_is_probed_again(run, told, until, monkeypatch) -> None:
+def test_a_service_that_is_busy_at_first_is_probed_again(run, told, monkeypatch) -> None:
     monkeypatch.setattr(watcher_module, "PROBE_PAUSE_SECONDS", 0.01)
     busy = NoAnswer("GET /x", Failure.BUSY)
     source = FakeSource(busy, busy, True)
@@ -295,7 +296,7 @@ def test_the_threads_do_not_keep_the_process_alive() -> None:
 
 
 @pytest.mark.filterwarnings("ignore:This process .* is multi-threaded:DeprecationWarning")
-def test_stop_in_a_forked_child_leaves_the_parents_watch_alone(nowhere, run, told, until) -> None:
+def test_stop_in_a_forked_child_leaves_the_parents_watch_alone(nowhere, run, told) -> None:
     with FakeGCEMetadata() as fake:
         watcher = run(*default_sources({**nowhere, **fake.env}))
         until(lambda: fake.requests and "wait_for_change" in fake.requests[-1].query)
@@ -310,7 +311,7 @@ def test_stop_in_a_forked_child_leaves_the_parents_watch_alone(nowhere, run, tol
         assert len(fake.requests) == seen, "the parent's connection was cut"
 
 
-def test_a_notice_can_end_the_main_thread_by_a_signal(until) -> None:
+def test_a_notice_can_end_the_main_thread_by_a_signal() -> None:
     class Interrupted(BaseException):
         pass
 
@@ -368,7 +369,7 @@ def test_importing_the_package_brings_no_airflow_and_no_sdk() -> None:
 
 
 @pytest.mark.parametrize("found", [True, False], ids=["spot", "on demand"])
-def test_a_service_that_is_there_says_once_which_machine_this_is(found, told, until) -> None:
+def test_a_service_that_is_there_says_once_which_machine_this_is(found, told) -> None:
     source, places = FakeSource(found), []
     source.where = {"zone": "eu-central-1a"}
     with Watcher([source], told.append, places.append):
@@ -384,7 +385,7 @@ def test_one_that_is_not_there_is_not_asked(told) -> None:
     assert (source.placed, places) == (0, [])
 
 
-def test_where_nobody_wants_to_know_nobody_is_asked(run, told, until) -> None:
+def test_where_nobody_wants_to_know_nobody_is_asked(run, told) -> None:
     source = FakeSource()
     run(source)
     source.ready.set()
@@ -393,7 +394,7 @@ def test_where_nobody_wants_to_know_nobody_is_asked(run, told, until) -> None:
 
 
 @pytest.mark.parametrize("where", [{}, NoAnswer("GET /", Failure.SILENT)])
-def test_a_machine_that_is_not_told_is_watched_all_the_same(where, told, until) -> None:
+def test_a_machine_that_is_not_told_is_watched_all_the_same(where, told) -> None:
     source, places = FakeSource(), []
     source.where = where
     source.ready.set()
@@ -402,7 +403,7 @@ def test_a_machine_that_is_not_told_is_watched_all_the_same(where, told, until) 
     assert places == []
 
 
-def test_all_three_over_real_http(nowhere, told, until) -> None:
+def test_all_three_over_real_http(nowhere, told) -> None:
     for fake_type, expected in (
         (FakeEC2Metadata, {"zone": "eu-central-1a", "instance_type": "m7g.xlarge"}),
         (FakeGCEMetadata, {"zone": "europe-west3-a", "instance_type": "n2-standard-4"}),

@@ -5,13 +5,13 @@ from __future__ import annotations
 
 import json
 import threading
-import time
 import uuid
 from datetime import datetime, timezone
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from waiting import until
 
 from airflow_interruptible.core.capacity import CapacityType
 from airflow_interruptible.remote import evidence_of, look_back
@@ -48,14 +48,6 @@ def node(cluster: Any) -> Iterator[str]:
     yield name
     if any(found["metadata"]["name"] == name for found in cluster.get("/api/v1/nodes")["items"]):
         cluster.remove_node(name)
-
-
-def until(look: Any) -> Any:
-    deadline = time.monotonic() + 20
-    while not (seen := look()):
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
-    return seen
 
 
 def failure_of(cluster: Any, script: str, disrupt: Any, **arguments: Any) -> tuple[Any, BaseException, dict[str, Any]]:

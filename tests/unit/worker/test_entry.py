@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from airflow.sdk.exceptions import AirflowFailException, TaskDeferred
+from waiting import until
 
 from airflow_interruptible.core.capacity import CapacityType
 from airflow_interruptible.core.cause import Cause
@@ -85,13 +86,6 @@ def _handlers() -> Iterator[None]:
     yield
     signal.signal(signal.SIGTERM, previous)
     success._waiting.clear()
-
-
-def until(condition: Callable[[], object], seconds: float = 60.0) -> None:
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, "nothing happened in time"
-        time.sleep(0.002)
 
 
 def succeed(bench: Any) -> None:

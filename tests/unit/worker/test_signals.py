@@ -13,6 +13,7 @@ from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from waiting import until
 
 from airflow_interruptible.exceptions import Interrupted
 from airflow_interruptible.worker.signals import Watch, watched
@@ -57,13 +58,6 @@ def request_lock(monkeypatch: pytest.MonkeyPatch) -> threading.Lock:
 
 def terminate() -> None:
     signal.raise_signal(SIGTERM)
-
-
-def wait(condition: Callable[[], object], seconds: float = 60.0) -> None:
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, "nothing happened in time"
-        time.sleep(0.005)
 
 
 def run(work: Callable[[], object]) -> Watch:
@@ -126,7 +120,7 @@ def test_the_time_of_the_signal_is_kept() -> None:
 def test_another_process_can_interrupt_it() -> None:
     def work() -> None:
         threading.Timer(0.01, os.kill, (os.getpid(), SIGTERM)).start()
-        wait(lambda: False)
+        until(lambda: False)
 
     interrupted(work)
 
@@ -331,7 +325,7 @@ def test_a_request_gets_its_response_first(airflow: Airflow, request_lock: threa
         with request_lock:
             terminate()
             finished.append("the request")
-        wait(lambda: False)
+        until(lambda: False)
 
     interrupted(work)
     assert finished
@@ -346,5 +340,5 @@ def test_code_that_ends_before_the_delayed_signal_is_interrupted_all_the_same(
             terminate()
 
     interrupted(work)
-    wait(lambda: all(thread.name != "interruptible-signal" for thread in threading.enumerate()))
+    until(lambda: all(thread.name != "interruptible-signal" for thread in threading.enumerate()))
     assert airflow.calls == [SIGTERM], "no signal may come after the block"

@@ -5,12 +5,12 @@ from __future__ import annotations
 
 import signal
 import threading
-import time
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta, timezone
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from waiting import until
 
 from airflow_interruptible.exceptions import Interrupted
 from airflow_interruptible.notices import Notice, NoticeKind
@@ -71,13 +71,6 @@ def _airflow_s_handler() -> Iterator[None]:
     previous = signal.signal(signal.SIGTERM, lambda *_: None)
     yield
     signal.signal(signal.SIGTERM, previous)
-
-
-def until(condition: Callable[[], object], seconds: float = 60.0) -> None:
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, "nothing happened in time"
-        time.sleep(0.005)
 
 
 # -- telling
