@@ -12,6 +12,9 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
+PATIENCE = 240.0
+"""How many seconds a test waits for a real stack, as its client does. Only a failure takes that long."""
+
 
 def until(look: Callable[[], T], seconds: float = 60.0) -> T:
     """Look until what is seen is true, and return it.

@@ -30,7 +30,7 @@ class AirflowClient:
         the default is generous: a busy machine stalls for a minute at times.
     """
 
-    def __init__(self, base_url: str, *, timeout: float = 180.0) -> None:
+    def __init__(self, base_url: str, *, timeout: float = 240.0) -> None:
         self._timeout = timeout
         self._token = ""
         self._http = httpx.Client(base_url=base_url, trust_env=False, timeout=timeout)

@@ -25,6 +25,9 @@ if TYPE_CHECKING:
 
 HERE = Path(__file__).parent
 
+UNHURRIED = {"task_instance_heartbeat_timeout": 30}
+"""``[scheduler]``: a stall of a busy machine is shorter. Where a machine dies without a word, a test may say less."""
+
 
 class StartLab(Protocol):
     """How a test module gets its lab."""
@@ -54,6 +57,8 @@ def start_lab() -> Iterator[StartLab]:
     with ExitStack() as labs:
 
         def start(dags_folder: Path, **options: Any) -> SpotLab:
-            return labs.enter_context(SpotLab(dags_folder, **options))
+            config = options.pop("config", {})
+            scheduler = {**UNHURRIED, **config.get("scheduler", {})}
+            return labs.enter_context(SpotLab(dags_folder, config={**config, "scheduler": scheduler}, **options))
 
         yield start

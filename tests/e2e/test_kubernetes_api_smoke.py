@@ -3,12 +3,13 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 from kubernetes_api import KubernetesCluster, Settings
+from kubernetes_api.stack import connection, executor_section
+from waiting import PATIENCE
 
 from airflow_interruptible.testing.polling import wait_until
 
@@ -40,24 +41,12 @@ def cluster() -> Iterator[KubernetesCluster]:
 
 @pytest.fixture(scope="module")
 def lab(cluster: KubernetesCluster, start_lab: StartLab) -> SpotLab:
-    template = cluster.home / "pod_template.json"
-    template.write_text(json.dumps(POD_TEMPLATE))
-    executor = {
-        "namespace": NAMESPACE,
-        "pod_template_file": template,
-        "worker_container_repository": "airflow",
-        "worker_container_tag": "test",
-        "in_cluster": False,
-        "config_file": cluster.kubeconfig,
-        "worker_pods_creation_batch_size": 16,
-    }
-    connection = {"conn_type": "kubernetes", "extra": {"kube_config_path": str(cluster.kubeconfig)}}
     lab = start_lab(
         DAGS,
         executor="KubernetesExecutor",
         triggerer=True,
-        config={"kubernetes_executor": executor},
-        env={"AIRFLOW_CONN_KUBERNETES_DEFAULT": json.dumps(connection)},
+        config={"kubernetes_executor": executor_section(cluster, NAMESPACE, POD_TEMPLATE)},
+        env=connection(cluster),
     )
     cluster.set_image_env(lab.stack.env)
     return lab
@@ -80,7 +69,7 @@ def wait_until_at_work(cluster: KubernetesCluster, node: str, pods: int = 1) -> 
         names = [pod["metadata"]["name"] for pod in running]
         return [name for name in names if "at work" in cluster.logs(name, NAMESPACE)]
 
-    return wait_until(at_work, lambda names: len(names) == pods, what=f"{pods} pods to be at work", timeout=240)
+    return wait_until(at_work, lambda names: len(names) == pods, what=f"{pods} pods to be at work", timeout=PATIENCE)
 
 
 def reasons(cluster: KubernetesCluster) -> set[str]:
@@ -89,7 +78,7 @@ def reasons(cluster: KubernetesCluster) -> set[str]:
 
 def test_executor_runs_a_pod_where_the_override_says(lab: SpotLab, cluster: KubernetesCluster, spot_node: str) -> None:
     run = lab.trigger("executor_smoke")
-    assert lab.client.wait_for_run(run, timeout=240).state == "success"
+    assert lab.client.wait_for_run(run).state == "success"
     events = cluster.get(f"/api/v1/namespaces/{NAMESPACE}/events")["items"]
     assert any(event["message"].endswith(f"to {spot_node}") for event in events)
 
@@ -99,9 +88,9 @@ def test_executor_sees_a_reclaimed_node(lab: SpotLab, cluster: KubernetesCluster
     run = lab.trigger("executor_smoke", conf={"seconds": LONG})
     wait_until_at_work(cluster, spot_node)
     cluster.reclaim(spot_node, how=how, notice=1)
-    lab.client.wait_for_state(run, "work", "queued", try_number=2, timeout=240)
+    lab.client.wait_for_state(run, "work", "queued", try_number=2)
     wait_until(
-        lambda: reasons(cluster), lambda seen: "FailedScheduling" in seen, what="a search for a node", timeout=240
+        lambda: reasons(cluster), lambda seen: "FailedScheduling" in seen, what="a search for a node", timeout=PATIENCE
     )
     lab.client.fail_run(run)
     lab.client.wait_for_run(run)
@@ -109,7 +98,7 @@ def test_executor_sees_a_reclaimed_node(lab: SpotLab, cluster: KubernetesCluster
 
 def test_operators_run_sync_and_deferrable(lab: SpotLab, spot_node: str) -> None:
     run = lab.trigger("operator_smoke", conf={"seconds": 3})
-    assert lab.client.wait_for_run(run, timeout=240).state == "success"
+    assert lab.client.wait_for_run(run).state == "success"
     for task_id in ("sync", "deferrable"):
         assert "at work" in lab.client.logs(run, task_id, 1)
 
@@ -119,6 +108,6 @@ def test_operators_see_a_reclaimed_node(lab: SpotLab, cluster: KubernetesCluster
     wait_until_at_work(cluster, spot_node, pods=2)
     cluster.reclaim(spot_node, how="shutdown", notice=1)
     for task_id in ("sync", "deferrable"):
-        assert lab.client.wait_for_state(run, task_id, ("queued", "running"), try_number=2, timeout=240)
+        assert lab.client.wait_for_state(run, task_id, ("queued", "running"), try_number=2)
     lab.client.fail_run(run)
     lab.client.wait_for_run(run)

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING
 
 import psutil
 import pytest
+from e2e.contract.play import wait_for_log
 
 from airflow_interruptible.testing import AirflowStack, LabError, LabTimeoutError, Machine, SpotLab
 from airflow_interruptible.testing.configuration import STACK_MARK
-from airflow_interruptible.testing.polling import wait_until
 from airflow_interruptible.testing.processes import descendants_of, is_gone, own_processes, variable_of
 
 if TYPE_CHECKING:
@@ -43,14 +43,8 @@ def at_work(lab: SpotLab) -> Iterator[tuple[DagRun, Machine]]:
 def start_work(lab: SpotLab, **conf: float) -> DagRun:
     run = lab.trigger("lab_probe", conf)
     lab.wait_until_running(run, "work")
-    wait_for_log(lab, run, "at work")
+    wait_for_log(lab, run, "work", 1, "at work")
     return run
-
-
-def wait_for_log(lab: SpotLab, run: DagRun, text: str) -> None:
-    wait_until(
-        lambda: lab.client.logs(run, "work", 1), lambda log: text in log, what=f"{text!r} in the log", timeout=LONG
-    )
 
 
 def end(lab: SpotLab, run: DagRun) -> None:

@@ -10,6 +10,8 @@ from pathlib import Path
 from threading import Lock
 from typing import TYPE_CHECKING, Any, Literal
 
+from waiting import PATIENCE
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -17,7 +19,6 @@ if TYPE_CHECKING:
 
 Kill = Literal["grace", "machine", "process", "early"]
 GRACE = 30  # as Kubernetes gives; what ends sooner is not waited for
-PATIENCE = 240
 _TRIGGERING = Lock()  # several runs created at once keep SQLite's one writer waiting for minutes
 TASK = "work"
 
@@ -45,7 +46,7 @@ def play(lab: SpotLab, dag_id: str, endings: Sequence[str], kills: Sequence[Kill
     interrupted = [number for number, ending in enumerate(endings, 1) if ending == "I"]
     for number, kill in zip(interrupted, _cycle(kills, len(interrupted)), strict=True):
         waits.append(take_away(lab, run, number, kill, last=number == len(endings)))
-    lab.client.wait_for_run(run, timeout=PATIENCE)
+    lab.client.wait_for_run(run)
     return Played(lab.client.dag_run(run), attempts(lab, run), rest_capacities(lab, run), waits)
 
 
@@ -61,7 +62,7 @@ def take_away(
     ``grace`` is SIGTERM, a grace, SIGKILL; ``early`` the same while Airflow still imports; ``machine`` no warning at
     all; ``process`` the task process alone.
     """
-    lab.wait_until_running(run, task, try_number=number, timeout=PATIENCE)
+    lab.wait_until_running(run, task, try_number=number)
     if kill != "early":
         wait_for_log(lab, run, task, number, "plays")
         random_pause(lab)
@@ -71,7 +72,7 @@ def take_away(
         gone = lab.reclaim(run, task, grace=0 if kill == "machine" else GRACE)
     if last:
         return 0.0
-    following = lab.client.wait_for_try(run, task, number + 1, timeout=PATIENCE)
+    following = lab.client.wait_for_try(run, task, number + 1)
     assert following.start_date is not None
     return (following.start_date - gone.first_signal).total_seconds()
 

@@ -20,7 +20,7 @@ def stock(lab: SpotLab) -> DagRun:
     for task, index in (("bash", -1), ("mapped_bash", 1)):
         lab.wait_until_running(run, task, map_index=index, try_number=1)
         lab.machine(run, task, index).reclaim(GRACE)
-    return lab.client.wait_for_run(run, timeout=240)
+    return lab.client.wait_for_run(run)
 
 
 def test_adopted_stock_operators_survive_a_reclaim(lab: SpotLab, stock: DagRun) -> None:
@@ -56,7 +56,7 @@ def test_each_mapped_index_has_its_own_budgets(lab: SpotLab) -> None:
     wait_for = lab.wait_until_running(run, "work", map_index=0, try_number=1)
     assert wait_for.try_number == 1
     lab.reclaim(run, "work", grace=GRACE, map_index=0)
-    assert lab.client.wait_for_run(run, timeout=240).state == "success"
+    assert lab.client.wait_for_run(run).state == "success"
     left = [
         (rows[-1]["user_retries_left"], rows[-1]["system_retries_left"])
         for rows in (attempts(lab, run, "work", index) for index in range(3))
@@ -69,10 +69,10 @@ def test_the_authors_delay_does_not_delay_a_forgiven_attempt(lab: SpotLab) -> No
     """``retry_delay`` is half an hour; a killed process and a reclaimed machine are retried at once all the same."""
     run = lab.trigger("slow_delay", conf={"script": {"1": "wait", "2": "wait"}})
     for number in (1, 2):
-        lab.wait_until_running(run, "work", try_number=number, timeout=240)
+        lab.wait_until_running(run, "work", try_number=number)
         wait_for_log(lab, run, "work", number, "plays")
         if number == 1:
             lab.kill_task_process(run, "work")
         else:
             lab.reclaim(run, "work", grace=GRACE)
-    assert lab.client.wait_for_run(run, timeout=240).state == "success"
+    assert lab.client.wait_for_run(run).state == "success"

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 from e2e.contract.play import TASK, attempts, take_away, wait_for_log
+from waiting import PATIENCE
 
 from airflow_interruptible.testing.polling import wait_until
 
@@ -43,14 +44,14 @@ def test_reclaimed_twice_it_repeats_no_epoch(lab: SpotLab) -> None:
     lab.wait_until_running(run, TASK, try_number=2)
     wait_for_log(lab, run, TASK, 2, "waits")
     take_away(lab, run, 2, "machine")
-    lab.client.wait_for_run(run, timeout=240)
+    lab.client.wait_for_run(run)
     wait_for_log(lab, run, TASK, 3, "trained by [1, 1, 2, 2, 2, 3, 3]")
     assert [row["charge"] for row in attempts(lab, run)] == ["system", "system", "none"]
     wait_until(
         lambda: (states(lab, run), files(lab, run)),
         lambda left: left == (["interruptible"], []),
         what="nothing but the history is left",
-        timeout=240,
+        timeout=PATIENCE,
     )
 
 
@@ -58,5 +59,5 @@ def test_a_clear_starts_from_the_beginning(lab: SpotLab) -> None:
     """Whoever clears a task wants it done again, even in the middle of it."""
     run = started(lab, {"1": 2})
     lab.client.clear(run, TASK)
-    lab.client.wait_for_run(run, timeout=240)
+    lab.client.wait_for_run(run)
     wait_for_log(lab, run, TASK, 2, "trained by [2, 2, 2, 2, 2, 2, 2]")

@@ -17,7 +17,6 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.e2e
 
 SYSTEM_RETRIES = 3
-LONG = 240
 
 
 @pytest.fixture(scope="module")
@@ -54,7 +53,7 @@ def test_an_api_server_that_is_down_at_the_moment_of_the_interruption(
     comeback.start()
     machine.reclaim(grace)
     comeback.join()
-    assert lab.client.wait_for_run(run, timeout=LONG).state == "success"
+    assert lab.client.wait_for_run(run).state == "success"
     rows = attempts(lab, run)
     assert (rows[0]["cause"], rows[0]["charge"]) == ("spot_interruption", "system")
     assert {row["charge"] for row in rows[1:-1]} <= {"system"}
@@ -85,7 +84,7 @@ def test_what_a_dead_scheduler_left_behind_is_forgiven(lab: SpotLab) -> None:
     wait_for_log(lab, run, TASK, 1, "plays")
     lab.stack.kill("scheduler", children=True)
     lab.stack.start("scheduler")
-    lab.client.wait_for_run(run, timeout=LONG)
+    lab.client.wait_for_run(run)
     rows = attempts(lab, run)
     assert rows[-1]["state"] == "success"
     assert (rows[0]["cause"], rows[0]["charge"]) in [("infrastructure", "system"), ("spot_interruption", "system")]

@@ -6,7 +6,6 @@ recommends, so nothing lands on them that does not tolerate it.
 
 from __future__ import annotations
 
-import json
 import threading
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,6 +14,7 @@ import pytest
 from e2e.kubernetes.scenes import SCENES
 from e2e.kubernetes.stage import DEMAND, NAMESPACE, SPOT, Played, Stage, Witness
 from kubernetes_api import KubernetesCluster, Settings
+from kubernetes_api.stack import connection, executor_section
 from postgres import postgres
 
 from airflow_interruptible.testing import SpotLab
@@ -46,17 +46,6 @@ POD_TEMPLATE = {
 
 
 def config(cluster: KubernetesCluster) -> dict[str, dict[str, Any]]:
-    template = cluster.home / "pod_template.json"
-    template.write_text(json.dumps(POD_TEMPLATE))
-    executor = {
-        "namespace": NAMESPACE,
-        "pod_template_file": template,
-        "worker_container_repository": "airflow",
-        "worker_container_tag": "test",
-        "in_cluster": False,
-        "config_file": cluster.kubeconfig,
-        "worker_pods_creation_batch_size": 16,
-    }
     scheduler = {
         "task_instance_heartbeat_timeout": 60,  # no death here has to be found by it, and the machine is busy
         "scheduler_health_check_threshold": 8,
@@ -64,7 +53,7 @@ def config(cluster: KubernetesCluster) -> dict[str, dict[str, Any]]:
     }
     return {
         "core": {"parallelism": 16},
-        "kubernetes_executor": executor,
+        "kubernetes_executor": executor_section(cluster, NAMESPACE, POD_TEMPLATE),
         "scheduler": scheduler,
         "interruptible": {"compute": "gke", "system_retry_delay": 0.5, "spot_timeout": SPOT_TIMEOUT},
     }
@@ -78,7 +67,6 @@ def cluster() -> Iterator[KubernetesCluster]:
 
 @pytest.fixture(scope="session")
 def stage(cluster: KubernetesCluster) -> Iterator[Stage]:
-    connection = {"conn_type": "kubernetes", "extra": {"kube_config_path": str(cluster.kubeconfig)}}
     witness = Witness(cluster)
     watching = threading.Thread(target=witness.watch)
     with (
@@ -89,7 +77,7 @@ def stage(cluster: KubernetesCluster) -> Iterator[Stage]:
             sql_alchemy_conn=database,
             schedulers=2,
             config=config(cluster),
-            env={"AIRFLOW_CONN_KUBERNETES_DEFAULT": json.dumps(connection)},
+            env=connection(cluster),
         ) as lab,
     ):
         cluster.set_image_env(lab.stack.env)

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from e2e.contract.play import TASK, rest_capacities
+from waiting import PATIENCE
 
 from airflow_interruptible.compute.kubernetes import LABEL
 from airflow_interruptible.testing.polling import wait_until
@@ -27,7 +28,6 @@ NAMESPACE = "airflow"
 SPOT, DEMAND = "spot", "on-demand"
 SPOT_TAINT = {"key": "cloud.google.com/gke-spot", "value": "true", "effect": "NoSchedule"}
 NOTICE = 4
-LONG = 200
 """Seconds that anything may take on a busy machine."""
 
 _AT_ONCE = 8
@@ -164,7 +164,7 @@ class Stage:
         for number, ending in enumerate(scene.endings, 1):
             if ending in self.doings:
                 self.doings[ending](self._pod(run, number, ending))
-        return self.lab.client.wait_for_run(run, timeout=LONG)
+        return self.lab.client.wait_for_run(run)
 
     def trigger(self, dag_id: str, conf: Mapping[str, Any] | None = None) -> DagRun:
         with self._triggering:
@@ -175,7 +175,7 @@ class Stage:
         keys = {name: (run.dag_id, TASK, run.run_id, -1) for name, run in runs.items()}
         done = subprocess.run(
             [sys.executable, "-c", _READ_ALL, json.dumps(keys)],
-            env=self.lab.stack.env, capture_output=True, text=True, timeout=LONG, check=False,
+            env=self.lab.stack.env, capture_output=True, text=True, timeout=PATIENCE, check=False,
         )  # fmt: skip
         (line,) = [line for line in done.stdout.splitlines() if line.startswith("READ ")] or [done.stderr]
         answer: dict[str, list[dict[str, Any]]] = json.loads(line.removeprefix("READ "))
@@ -192,7 +192,7 @@ class Stage:
             lambda: self.pods(run, number),
             lambda pods: len(pods) == 1 and ready(pods[0]),
             what=f"the pod of try {number} of {run.dag_id} to be ready for {ending}",
-            timeout=LONG,
+            timeout=PATIENCE,
             describe=lambda pods: ", ".join(f"{pod['metadata']['name']} {pod['status']}" for pod in pods),
         )
         return pods[0]

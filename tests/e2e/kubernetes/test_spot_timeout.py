@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING
 import pytest
 from e2e.contract.play import TASK, rest_capacities
 from e2e.kubernetes.conftest import SPOT_TIMEOUT
-from e2e.kubernetes.stage import DEMAND, LONG, NAMESPACE, SPOT
+from e2e.kubernetes.stage import DEMAND, NAMESPACE, SPOT
+from waiting import PATIENCE
 
 from airflow_interruptible.testing.polling import wait_until
 
@@ -55,17 +56,17 @@ def test_no_executor_keeps_a_slot(stage: Stage, played: dict[str, Played]) -> No
         component = stage.lab.stack.components[name]
         assert component.pid is not None
         os.kill(component.pid, signal.SIGUSR2)
-        wait_until(lambda c=component: c.has_said("executor.running ("), bool, what=f"{name} to tell", timeout=240)  # type: ignore[misc]
+        wait_until(lambda c=component: c.has_said("executor.running ("), bool, what=f"{name} to tell", timeout=PATIENCE)  # type: ignore[misc]
         assert component.has_said("executor.running (0)"), name
 
 
 def test_a_scheduler_minds_the_pods_of_one_that_died(stage: Stage, played: dict[str, Played]) -> None:
     """The one that launched the first pod is killed while it waits; the other adopts it, and gives it up."""
     runs = [stage.trigger("no_spot_node") for _ in range(4)]
-    (first, *_) = wait_until(lambda: stage.pods(runs[0], 1), bool, what="a pod that waits", timeout=LONG)
+    (first, *_) = wait_until(lambda: stage.pods(runs[0], 1), bool, what="a pod that waits", timeout=PATIENCE)
     stage.lab.stack.kill(owner(stage, first))
     for run in runs:
-        assert stage.lab.client.wait_for_run(run, timeout=LONG).state == "success"
+        assert stage.lab.client.wait_for_run(run).state == "success"
         assert rest_capacities(stage.lab, run) == [SPOT, DEMAND]
     for attempts in stage.attempts({run.run_id: run for run in runs}).values():
         assert [attempt["charge"] for attempt in attempts] == ["system", "none"]

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from e2e.contract.play import TASK, attempts, wait_for_log
+from waiting import PATIENCE
 
 from airflow_interruptible.testing.metadata import FakeAzureMetadata, FakeEC2Metadata, FakeGCEMetadata
 from airflow_interruptible.testing.polling import wait_until
@@ -37,8 +38,7 @@ def clouds() -> Iterator[dict[str, Any]]:
 def lab(start_lab: StartLab, clouds: dict[str, Any]) -> SpotLab:
     """A stack whose tasks listen."""
     env = {name: value for cloud in clouds.values() for name, value in cloud.env.items()}
-    config = {"interruptible": {"notices": True}, "scheduler": {"task_instance_heartbeat_timeout": 60}}
-    return start_lab(Path(__file__).parent / "dags", env=env, config=config)
+    return start_lab(Path(__file__).parent / "dags", env=env, config={"interruptible": {"notices": True}})
 
 
 def interrupt(lab: SpotLab, cloud: Any, file: Path, seconds: float, **conf: str) -> tuple[dict[str, Any], list[Any]]:
@@ -50,9 +50,9 @@ def interrupt(lab: SpotLab, cloud: Any, file: Path, seconds: float, **conf: str)
         cloud.interrupt()  # Google says no time: it is thirty seconds, always
     else:
         cloud.interrupt(in_seconds=seconds)
-    wait_until(file.exists, bool, what="the author's callback", timeout=240)
+    wait_until(file.exists, bool, what="the author's callback", timeout=PATIENCE)
     cloud.clear()  # the next attempt is on another machine
-    assert lab.client.wait_for_run(run, timeout=240).state == "success"
+    assert lab.client.wait_for_run(run).state == "success"
     return json.loads(file.read_text()), attempts(lab, run)
 
 
@@ -105,6 +105,6 @@ def test_a_bare_signal_tells_the_author_as_well(lab: SpotLab, tmp_path: Path) ->
     lab.wait_until_running(run, TASK, try_number=1)
     wait_for_log(lab, run, TASK, 1, "plays")
     lab.reclaim(run, TASK, grace=10)
-    assert lab.client.wait_for_run(run, timeout=240).state == "success"
+    assert lab.client.wait_for_run(run).state == "success"
     told = json.loads(file.read_text())
     assert (told["provider"], told["deadline"]) == ("signal", None)

@@ -27,10 +27,7 @@ def lab(start_lab: StartLab) -> SpotLab:
         HERE / "dags",
         executor=f"LocalExecutor,{PLACING},spot_pool:spot_pool.SpotPool",
         env={"PYTHONPATH": str(HERE / "executors_on_spot")},
-        config={
-            "interruptible": {"system_retry_delay": 0.5, "session_events": False},
-            "scheduler": {"task_instance_heartbeat_timeout": 20},
-        },
+        config={"interruptible": {"system_retry_delay": 0.5, "session_events": False}},
     )
 
 

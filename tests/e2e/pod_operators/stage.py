@@ -7,6 +7,7 @@ from threading import Lock
 from typing import TYPE_CHECKING, Any
 
 from e2e.contract.play import TASK, attempts
+from waiting import PATIENCE
 
 from airflow_interruptible.compute.kubernetes import LABEL
 from airflow_interruptible.testing.polling import wait_until
@@ -19,7 +20,6 @@ if TYPE_CHECKING:
     from airflow_interruptible.testing import DagRun, SpotLab
 
 NAMESPACE = "airflow"
-LONG = 240
 _TRIGGERING = Lock()  # several runs created at once keep SQLite's one writer waiting for minutes
 
 
@@ -62,7 +62,7 @@ class Stage:
         return node
 
     def begin(self, script: Mapping[str, str] | None = None) -> None:
-        self.lab.client.wait_for_dag(self.dag_id, timeout=LONG)  # Google's provider alone takes a while to import
+        self.lab.client.wait_for_dag(self.dag_id)  # Google's provider alone takes a while to import
         with _TRIGGERING:
             self.run = self.lab.trigger(self.dag_id, conf={"pool": self.pool, "script": dict(script or {})})
 
@@ -82,7 +82,7 @@ class Stage:
             return [pod for pod in running if "at work" in self.cluster.logs(pod["metadata"]["name"], NAMESPACE)]
 
         (pod,) = wait_until(
-            at_work, lambda pods: len(pods) == 1, what=f"one pod at work in pool {self.pool}", timeout=LONG
+            at_work, lambda pods: len(pods) == 1, what=f"one pod at work in pool {self.pool}", timeout=PATIENCE
         )
         name = str(pod["metadata"]["name"])
         self.seen[name] = pod["spec"]["nodeName"]
@@ -98,14 +98,14 @@ class Stage:
             found = attempts(self.lab, self.run)
             return [row for row in found if row["attempt"] == number and row["where"].get("launched_pod")]
 
-        (row,) = wait_until(rows, bool, what=f"the pod of attempt {number} in the history", timeout=LONG)
+        (row,) = wait_until(rows, bool, what=f"the pod of attempt {number} in the history", timeout=PATIENCE)
         return row
 
     def end(self, state: str = "success", map_index: int = -1) -> Over:
-        run = self.lab.client.wait_for_run(self.run, timeout=LONG)
+        run = self.lab.client.wait_for_run(self.run)
         told = attempts(self.lab, run, map_index=map_index)
         assert run.state == state, told
         return Over(run, told, self.seen)
 
 
-__all__ = ["LONG", "NAMESPACE", "TASK", "Over", "Stage"]
+__all__ = ["NAMESPACE", "TASK", "Over", "Stage"]

@@ -7,7 +7,6 @@ takes a :class:`Stage` and plays; its test says what must have come of it.
 
 from __future__ import annotations
 
-import json
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -15,8 +14,10 @@ from typing import TYPE_CHECKING
 import pytest
 from e2e.contract.play import GRACE, TASK, attempts
 from e2e.pod_operators.clouds import clouds
-from e2e.pod_operators.stage import LONG, NAMESPACE, Over, Stage
+from e2e.pod_operators.stage import NAMESPACE, Over, Stage
 from kubernetes_api import KubernetesCluster, Settings
+from kubernetes_api.stack import connection
+from waiting import PATIENCE
 
 from airflow_interruptible.testing.polling import wait_until
 
@@ -45,18 +46,16 @@ def cluster() -> Iterator[KubernetesCluster]:
 @pytest.fixture(scope="module")
 def lab(cluster: KubernetesCluster, start_lab: StartLab) -> Iterator[SpotLab]:
     """Airflow's own tasks run here, under LocalExecutor; only the pods are in the cluster."""
-    connection = {"conn_type": "kubernetes", "extra": {"kube_config_path": str(cluster.kubeconfig)}}
     with clouds(cluster.url) as env:
         yield start_lab(
             Path(__file__).parent / "dags",
             triggerer=True,
             config={
-                "core": {"dagbag_import_timeout": LONG},
-                "dag_processor": {"dag_file_processor_timeout": LONG},
-                "scheduler": {"task_instance_heartbeat_timeout": 30},  # this machine is busy
+                "core": {"dagbag_import_timeout": PATIENCE},
+                "dag_processor": {"dag_file_processor_timeout": PATIENCE},
                 "interruptible": {"pod_compute": "karpenter", "spot_timeout": SPOT_TIMEOUT, "system_retry_delay": 0.5},
             },
-            env={**env, "AIRFLOW_CONN_KUBERNETES_DEFAULT": json.dumps(connection)},
+            env={**env, **connection(cluster)},
         )
 
 
@@ -125,12 +124,12 @@ def worker_lost(stage: Stage) -> Over:
     pod = stage.pod_at_work()
     stage.told(1)
     stage.lab.reclaim(stage.run, TASK, grace=0)
-    stage.lab.wait_until_running(stage.run, TASK, try_number=2, timeout=LONG)
+    stage.lab.wait_until_running(stage.run, TASK, try_number=2)
     wait_until(
         lambda: stage.lab.client.logs(stage.run, TASK, 2),
         lambda log: "still runs on spot" in log,
         what="the second attempt to attach to the pod",
-        timeout=240,
+        timeout=PATIENCE,
     )
     told = stage.told(2)
     assert (told["capacity"], told["where"]["launched_pod"]) == ("spot", pod)
@@ -142,7 +141,7 @@ def worker_lost_while_pending(stage: Stage) -> Over:
     """A pod that waits for a spot node must not be attached to by an attempt that is due on demand."""
     stage.add_node("on-demand")
     stage.begin()
-    (pod,) = wait_until(stage.pods, bool, what="a pending pod", timeout=LONG)
+    (pod,) = wait_until(stage.pods, bool, what="a pending pod", timeout=PATIENCE)
     stage.lab.reclaim(stage.run, TASK, grace=0)
     over = stage.end()
     stage.seen[pod["metadata"]["name"]] = "nowhere"
@@ -170,7 +169,7 @@ def mapped(stage: Stage) -> Over:
     stage.add_node("on-demand")
     stage.begin()
     for index in (0, 1):
-        stage.lab.client.wait_for_state(stage.run, TASK, "success", map_index=index, timeout=LONG)
+        stage.lab.client.wait_for_state(stage.run, TASK, "success", map_index=index)
     stage.pod_at_work(first)
     stage.add_node()
     stage.cluster.reclaim(first, how="taint", notice=3)

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from e2e.contract.play import attempts, wait_for_log
 from e2e.telling.statsd_listener import StatsdListener
+from waiting import PATIENCE
 
 from airflow_interruptible.testing.metadata import FakeEC2Metadata
 from airflow_interruptible.testing.polling import wait_until
@@ -78,7 +79,6 @@ def lab(start_lab: StartLab, ec2: FakeEC2Metadata, statsd: StatsdListener, folde
         env={**ec2.env, **nowhere, "TELLING_FOLDER": str(folder)},
         config={
             "interruptible": {"notices": True},
-            "scheduler": {"task_instance_heartbeat_timeout": 20},  # a stall of a busy machine is shorter
             "metrics": {
                 "statsd_on": True,
                 "statsd_host": "127.0.0.1",
@@ -104,9 +104,9 @@ def told(lab: SpotLab, ec2: FakeEC2Metadata, statsd: StatsdListener, folder: Pat
     ec2.clear()
     (folder / "taken-back").touch()
     for run in runs.values():
-        assert lab.client.wait_for_run(run, timeout=240).state == "success"
+        assert lab.client.wait_for_run(run).state == "success"
     # Airflow runs the callbacks of those who died without a word when it next looks at the Dag file.
-    wait_until((folder / "diary-vanishes-1").exists, bool, what="the callback in the Dag processor", timeout=240)
+    wait_until((folder / "diary-vanishes-1").exists, bool, what="the callback in the Dag processor", timeout=PATIENCE)
     return Told(folder, {task: told_of(lab, runs[dag], task) for task, dag in TASKS.items()}, statsd.ours())
 
 

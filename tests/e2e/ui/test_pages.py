@@ -15,6 +15,7 @@ from e2e.ui import people
 from e2e.ui.browser import Faults, chromium, new_context
 from e2e.ui.seeding import DAG, SCRIPT, seed
 from playwright.sync_api import expect
+from waiting import PATIENCE
 
 from airflow_interruptible.testing.polling import wait_until
 
@@ -45,7 +46,6 @@ def lab(start_lab: StartLab, tmp_path_factory: pytest.TempPathFactory) -> SpotLa
     """A stack below a path, with two people."""
     options = people.settings(tmp_path_factory.mktemp("people"))
     options["config"]["interruptible"] = {"prices": json.dumps({"default": {"spot": 0.12, "on_demand": 0.38}})}
-    options["config"]["scheduler"] = {"task_instance_heartbeat_timeout": 60}
     lab = start_lab(Path(__file__).parent / "dags", base_path=PREFIX, **options)
     lab.client._token = people.token(lab.stack.base_url, "admin")
     return lab
@@ -298,8 +298,8 @@ def test_filters_stand_in_the_address_and_pages_turn(visit: Open) -> None:
     inside.get_by_role("button", name="Older").click()
     expect(inside.locator(".pager")).to_contain_text(re.compile(r"51 to 100 of \d{3}"))
     inside.get_by_label("Zone", exact=True).fill("eu-west-1b")
-    wait_until(count, lambda shown: shown < every, what="fewer interruptions", timeout=240)
-    wait_until(lambda: page.url, lambda url: "zone=eu-west-1b" in url, what="Airflow's own address", timeout=240)
+    wait_until(count, lambda shown: shown < every, what="fewer interruptions", timeout=PATIENCE)
+    wait_until(lambda: page.url, lambda url: "zone=eu-west-1b" in url, what="Airflow's own address", timeout=PATIENCE)
     inside.get_by_role("button", name="Infrastructure").click()
     expect(inside.get_by_label("Cause", exact=True)).to_have_value("infrastructure")
     wait_until_shown(inside)
@@ -310,7 +310,7 @@ def test_filters_stand_in_the_address_and_pages_turn(visit: Open) -> None:
     expect(inside.get_by_label("Zone", exact=True)).to_have_value("eu-west-1b")
     expect(inside.locator("#list .badge").first).to_have_text("Infrastructure")
     inside.get_by_role("button", name="Reset").click()
-    wait_until(count, lambda shown: shown >= every, what="all interruptions", timeout=240)
+    wait_until(count, lambda shown: shown >= every, what="all interruptions", timeout=PATIENCE)
     assert "zone" not in parse_qs(urlsplit(page.url).query)
 
 

@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import json
 import threading
 import uuid
 from datetime import datetime, timezone
@@ -11,6 +10,8 @@ from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from kubernetes_api import KubernetesCluster, Settings
+from kubernetes_api.stack import connection
 from waiting import until
 
 from airflow_interruptible.core.capacity import CapacityType
@@ -20,23 +21,21 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 pytest.importorskip("airflow.providers.cncf.kubernetes")
-kubernetes_api = pytest.importorskip("kubernetes_api")
 
 FOR_EVER = "trap 'exit 0' TERM; while :; do sleep 0.05; done"
 
 
 @pytest.fixture(scope="module")
 def shared_cluster() -> Iterator[Any]:
-    with kubernetes_api.KubernetesCluster(kubernetes_api.Settings(pod_gc_quarantine=0.2)) as cluster:
+    with KubernetesCluster(Settings(pod_gc_quarantine=0.2)) as cluster:
         yield cluster
 
 
 @pytest.fixture
 def cluster(shared_cluster: Any, monkeypatch: pytest.MonkeyPatch) -> Any:
     """The cluster, and the connection that leads there."""
-    extra = {"kube_config_path": str(shared_cluster.kubeconfig)}
-    connection = {"conn_type": "kubernetes", "extra": extra}
-    monkeypatch.setenv("AIRFLOW_CONN_KUBERNETES_DEFAULT", json.dumps(connection))
+    for name, value in connection(shared_cluster).items():
+        monkeypatch.setenv(name, value)
     return shared_cluster
 
 

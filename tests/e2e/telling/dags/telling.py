@@ -64,15 +64,14 @@ def outlast(context, notice):
     wait_for("taken-back")
 
 
-@dag(
-    schedule=None,
-    default_args={
-        "interruptible": True,
-        "retries": 2,
-        "retry_delay": timedelta(seconds=0),
-        "on_retry_callback": [unless_forgiven(page), diary],
-    },
-)
+DEFAULTS = {
+    "interruptible": True,
+    "retry_delay": timedelta(seconds=0),
+    "on_retry_callback": [unless_forgiven(page), diary],
+}
+
+
+@dag(schedule=None, default_args={**DEFAULTS, "retries": 2})
 def telling():
     @task.interruptible(
         on_interruption_callback=[Pager("{{ ti.task_id }}: {{ interruption_notice.provider }}"), outlast]
@@ -95,15 +94,7 @@ def telling():
     finishes()
 
 
-@dag(
-    schedule=None,
-    default_args={
-        "interruptible": True,
-        "retries": 1,
-        "retry_delay": timedelta(seconds=0),
-        "on_retry_callback": [unless_forgiven(page), diary],
-    },
-)
+@dag(schedule=None, default_args={**DEFAULTS, "retries": 1})
 def silent():
     @task.interruptible
     def fails(ti=None):
