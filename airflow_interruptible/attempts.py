@@ -92,13 +92,8 @@ class Story:
     upcoming: Placement | None = None
 
 
-def view(known: TaskInstanceTries) -> list[AttemptView]:
-    """Return the attempts of a task instance, oldest first."""
-    return list(tell(known).attempts)
-
-
 def tell(known: TaskInstanceTries) -> Story:
-    """Return the attempts of a task instance, and what they lead to."""
+    """Return the attempts of a task instance, oldest first, and what they lead to."""
     marker = next((row.marker for row in reversed(known.tries) if row.marker), known.marker)
     if marker is None:
         return Story(known.state, known.live, [_plain(row) for row in known.tries])

@@ -44,11 +44,6 @@ def run(args: argparse.Namespace) -> None:
         print(summary(told), table(told.attempts), sep="\n\n")
 
 
-def read(key: Key) -> list[AttemptView]:
-    """Return the attempts of a task instance, as :func:`story` finds them."""
-    return list(story(key).attempts)
-
-
 def story(key: Key) -> Story:
     """Return the attempts of a task instance, and what they lead to.
 

@@ -9,7 +9,7 @@ from airflow_interruptible.cli.arguments import map_index
 from airflow_interruptible.cli.output import one_line
 from airflow_interruptible.core.capacity import CapacityType
 from airflow_interruptible.core.cause import Cause
-from airflow_interruptible.rules import DEFAULT_RULES
+from airflow_interruptible.rules import source_of
 
 if TYPE_CHECKING:
     import argparse
@@ -31,10 +31,10 @@ def explain(args: argparse.Namespace) -> str:
     :raises ValueError: there is no such task instance, or no such attempt.
     :raises LedgerError: its history cannot be read.
     """
-    from airflow_interruptible.cli.attempts import read
+    from airflow_interruptible.cli.attempts import story
 
     dag_id, run_id, task_id = args.attempt
-    views = read((dag_id, task_id, run_id, args.map_index))
+    views = story((dag_id, task_id, run_id, args.map_index)).attempts
     chosen = [seen for seen in views if (seen.attempt == args.number if args.number else seen.cause is not None)]
     if not chosen:
         known = ", ".join(str(seen.attempt) for seen in views) or "none"
@@ -44,7 +44,6 @@ def explain(args: argparse.Namespace) -> str:
 
 def render(attempt: AttemptView) -> str:
     """Return what a person is told of an attempt."""
-    rule = next((rule for rule in DEFAULT_RULES if rule.id == attempt.rule), None)
     capacity = "unknown" if attempt.capacity is None else attempt.capacity.value
     cause = "none" if attempt.cause is None else attempt.cause.value
     charge = "nobody yet" if attempt.charge is None else attempt.charge.value
@@ -53,7 +52,7 @@ def render(attempt: AttemptView) -> str:
         f"cause:     {cause}, charged to: {charge}",
         f"because:   {one_line(attempt.reason or 'nothing was written down')}",
         f"rule:      {attempt.rule or 'none'}",
-        f"source:    {rule.source if rule else 'none'}",
+        f"source:    {source_of(attempt.rule) or 'none'}",
         f"otherwise: {_otherwise(attempt)}",
     ]
     return "".join(f"{line}\n" for line in lines)

@@ -123,7 +123,7 @@ class _Sums:
             hours = entry.seconds(now) / 3600
             totals.attempts += 1
             totals.on_demand_fallbacks += entry.fallback
-            interrupted = entry.cause in INTERRUPTIONS
+            interrupted = entry.interrupted
             if entry.capacity == _SPOT:
                 of_type = self.spot[entry.instance_type]
                 of_type[0] += hours

@@ -79,4 +79,11 @@ DEFAULT_SURFACES = (
     schedulers.SURFACE,
 )
 
-__all__ = ["DEFAULT_RULES", "DEFAULT_SURFACES"]
+__all__ = ["DEFAULT_RULES", "DEFAULT_SURFACES", "source_of"]
+
+_SOURCES = {rule.id: rule.source for rule in DEFAULT_RULES}
+
+
+def source_of(rule_id: str | None) -> str | None:
+    """Return the address of the documentation that a rule rests on, None for a rule that there is not, or no longer."""
+    return None if rule_id is None else _SOURCES.get(rule_id)

@@ -55,13 +55,13 @@ def main(keys: Mapping[str, Key]) -> None:
     """Print the attempts of some task instances as one line of JSON."""
     from airflow.utils.session import create_session
 
-    from airflow_interruptible.attempts import view
+    from airflow_interruptible.attempts import tell
     from airflow_interruptible.cli.attempts import table
     from airflow_interruptible.server import tries
 
     with create_session() as session:
         known = {name: tries.read(session, key) for name, key in keys.items()}
-        views = {name: view(found) if found else [] for name, found in known.items()}
+        views = {name: tell(found).attempts if found else [] for name, found in known.items()}
     printed = {name: {"attempts": [each.to_json() for each in of], "table": table(of)} for name, of in views.items()}
     print(json.dumps(printed))
 

@@ -3,10 +3,9 @@
 
 from __future__ import annotations
 
-from functools import cache
 from typing import TYPE_CHECKING, Any
 
-from airflow_interruptible.rules import DEFAULT_RULES
+from airflow_interruptible.rules import source_of
 from airflow_interruptible.summary import summary
 from airflow_interruptible.ui import schemas
 
@@ -59,7 +58,7 @@ def _attempt(each: AttemptView) -> schemas.Attempt:
         charge=each.charge,
         reason=each.reason,
         rule=each.rule,
-        rule_source=_sources().get(each.rule or ""),
+        rule_source=source_of(each.rule),
         start=each.start,
         end=each.end,
         user_retries_left=each.user_retries_left,
@@ -77,8 +76,3 @@ def _placed_because(each: AttemptView) -> str | None:
     if each.due is not None and each.due.capacity is each.capacity:
         return each.due.why
     return None
-
-
-@cache
-def _sources() -> Mapping[str, str]:
-    return {rule.id: rule.source for rule in DEFAULT_RULES}

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, cached_property
 from importlib.resources import files
 from types import MappingProxyType
 from typing import TYPE_CHECKING
@@ -27,7 +27,7 @@ class StaticFile:
     body: bytes
     media_type: str
 
-    @property
+    @cached_property
     def etag(self) -> str:
         """What tells this content from another."""
         return f'"{hashlib.sha256(self.body).hexdigest()[:16]}"'

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from airflow_interruptible.attempts import AttemptView, view
+from airflow_interruptible.attempts import AttemptView, tell
 from airflow_interruptible.core.budget import Budget
 from airflow_interruptible.core.capacity import CapacityType
 from airflow_interruptible.core.cause import Cause, Charge
@@ -39,7 +39,7 @@ def views(
 ) -> list[AttemptView]:
     max_tries = ledger.pop("max_tries", BUDGET.total_retries)
     known = Ledger(max_tries, ledger.pop("bases", (0,)), records)
-    return view(TaskInstanceTries(rows, known, max_tries, conf or {}))
+    return tell(TaskInstanceTries(rows, known, max_tries, conf or {})).attempts
 
 
 def summary(attempts: list[AttemptView]) -> list[tuple[int, str | None, str | None]]:
@@ -185,7 +185,7 @@ def test_a_clear_that_no_worker_has_seen_yet() -> None:
     """The ledger still has the old ``max_tries``; Airflow's column has the new one."""
     rows = tries("failed", "failed", None)
     known = Ledger(3, (0,), {1: FAILED, 2: FAILED})
-    attempts = view(TaskInstanceTries(rows, known, 5, {}))
+    attempts = tell(TaskInstanceTries(rows, known, 5, {})).attempts
     assert left(attempts)[-1] == (1, 2)
 
 

@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import itertools
-import json
-import subprocess
-import sys
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
@@ -15,6 +12,7 @@ from e2e.contract.play import TASK, rest_capacities
 from waiting import PATIENCE
 
 from airflow_interruptible.compute.kubernetes import LABEL
+from airflow_interruptible.testing.attempts import read
 from airflow_interruptible.testing.polling import wait_until
 
 if TYPE_CHECKING:
@@ -31,12 +29,6 @@ NOTICE = 4
 """Seconds that anything may take on a busy machine."""
 
 _AT_ONCE = 8
-_READ_ALL = """
-import json, sys
-from airflow_interruptible.cli.attempts import read
-keys = json.loads(sys.argv[1]).items()
-print("READ", json.dumps({name: [one.to_json() for one in read(tuple(key))] for name, key in keys}))
-"""
 
 
 @dataclass(frozen=True)
@@ -173,13 +165,7 @@ class Stage:
     def attempts(self, runs: Mapping[str, DagRun]) -> dict[str, list[dict[str, Any]]]:
         """What the command line says of each run; in one process, since starting it is what takes the time."""
         keys = {name: (run.dag_id, TASK, run.run_id, -1) for name, run in runs.items()}
-        done = subprocess.run(
-            [sys.executable, "-c", _READ_ALL, json.dumps(keys)],
-            env=self.lab.stack.env, capture_output=True, text=True, timeout=PATIENCE, check=False,
-        )  # fmt: skip
-        (line,) = [line for line in done.stdout.splitlines() if line.startswith("READ ")] or [done.stderr]
-        answer: dict[str, list[dict[str, Any]]] = json.loads(line.removeprefix("READ "))
-        return answer
+        return {name: list(printed.attempts) for name, printed in read(self.lab.stack, keys).items()}
 
     def pods(self, run: DagRun, number: int) -> list[dict[str, Any]]:
         pods = self.cluster.pods(NAMESPACE, labelSelector=f"dag_id={run.dag_id},try_number={number}")

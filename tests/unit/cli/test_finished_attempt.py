@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from airflow_interruptible.attempts import AttemptView
+from airflow_interruptible.attempts import AttemptView, Story
 from airflow_interruptible.cli import attempts
 from airflow_interruptible.cli.explain import add_arguments, run
 from airflow_interruptible.core.capacity import CapacityType
@@ -30,7 +30,8 @@ RUNNING = AttemptView(3, "running", CapacityType.SPOT, None, None, None, None, N
 @pytest.fixture
 def explain(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Callable[..., str]:
     views = [failed(1, Cause.SPOT_INTERRUPTION, "ecs/spot-stop-code"), failed(2, Cause.APPLICATION), RUNNING]
-    monkeypatch.setattr(attempts, "read", lambda key: views if key == ("dag", "task", "run", -1) else [])
+    told = {("dag", "task", "run", -1): Story("running", live=True, attempts=views)}
+    monkeypatch.setattr(attempts, "story", told.__getitem__)
 
     def explain(*arguments: str) -> str:
         parser = argparse.ArgumentParser()
