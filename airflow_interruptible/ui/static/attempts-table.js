@@ -5,6 +5,7 @@
 import { capacityBadge, icon, outcomeBadge } from "./badges.js";
 import { h, say, show } from "./dom.js";
 import { elsewhere } from "./links.js";
+import { heads } from "./records.js";
 import { clock, day, duration, moment, timeZone } from "./time.js";
 import * as words from "./words.js";
 
@@ -22,17 +23,7 @@ export class AttemptsTable {
       "table",
       { class: "records", role: "table" },
       h("caption", { class: "visually-hidden" }, "Attempts, newest first"),
-      h(
-        "thead",
-        { role: "rowgroup" },
-        h(
-          "tr",
-          { role: "row" },
-          this.#columns.map((name) =>
-            h("th", { scope: "col", role: "columnheader", class: name === "Where" && "wide" }, name),
-          ),
-        ),
-      ),
+      heads(this.#columns, "Where"),
       this.#body,
     );
   }

@@ -3,6 +3,7 @@
 
 import { AttemptsTable } from "./attempts-table.js";
 import { budgets } from "./budget.js";
+import { room } from "./card.js";
 import { h, say, show } from "./dom.js";
 import { ask } from "./http.js";
 import { message } from "./message.js";
@@ -13,7 +14,6 @@ import { timeline } from "./timeline.js";
 const POLL = 3000;
 const POLL_AFTER_ERROR = 10_000;
 const REDRAW = 5000;
-const CARD = 2 * 17; // its padding and border, as in page.css
 
 const query = new URLSearchParams(globalThis.location.search);
 const instance = {
@@ -83,7 +83,7 @@ function renderTable(first) {
 }
 
 function draw() {
-  const width = parts.content.clientWidth - CARD;
+  const width = room(parts.content);
   if (!answer || width <= 0) return;
   drawn = { width, at: Date.now() };
   show(places.timeline, timeline(answer.attempts, width));
@@ -118,7 +118,7 @@ function explanation() {
 
 addPatterns();
 new ResizeObserver(() => {
-  if (parts.content.clientWidth - CARD !== drawn.width) draw();
+  if (room(parts.content) !== drawn.width) draw();
 }).observe(parts.content);
 onTimeZoneChange(() => {
   table = null;

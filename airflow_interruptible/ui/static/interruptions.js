@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // The page "Interruptions" of all Dags, of one Dag, or of one task.
 
+import { room } from "./card.js";
 import { breakdown, overTime } from "./charts.js";
 import { h, say, show } from "./dom.js";
 import { Filters } from "./filters.js";
@@ -14,7 +15,6 @@ import { count } from "./words.js";
 
 const RETRY = 10_000;
 const REST = 500;
-const CARD = 2 * 17; // its padding and border, as in page.css
 
 const main = document.getElementById("page");
 const parts = Object.fromEntries(
@@ -133,7 +133,7 @@ function nothing() {
 }
 
 function draw() {
-  const width = parts.report.clientWidth - CARD;
+  const width = room(parts.report);
   if (!report || width <= 0) return;
   drawn = width;
   show(chart, overTime(report.over_time, width));
@@ -151,7 +151,7 @@ function suggestions() {
 addPatterns();
 const filters = new Filters(document.getElementById("filters"), refresh);
 new ResizeObserver(() => {
-  if (parts.report.clientWidth - CARD !== drawn) draw();
+  if (room(parts.report) !== drawn) draw();
 }).observe(parts.report);
 onTimeZoneChange(() => {
   filters.render();

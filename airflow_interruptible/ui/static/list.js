@@ -4,6 +4,7 @@
 import { capacityBadge, causeBadge } from "./badges.js";
 import { h, show } from "./dom.js";
 import { attemptsTab, inAirflow } from "./links.js";
+import { heads } from "./records.js";
 import { duration, moment } from "./time.js";
 import { charge, count, known } from "./words.js";
 
@@ -23,15 +24,7 @@ export function renderList(section, { total, items }, offset, turn) {
       h(
         "table",
         { class: "records", role: "table", "aria-labelledby": "list-heading" },
-        h(
-          "thead",
-          { role: "rowgroup" },
-          h(
-            "tr",
-            { role: "row" },
-            COLUMNS.map((name) => h("th", { scope: "col", role: "columnheader" }, name)),
-          ),
-        ),
+        heads(COLUMNS),
         h("tbody", { role: "rowgroup" }, items.map(row)),
       ),
     total > PAGE && pager(total, items.length, offset, turn),

@@ -10,6 +10,7 @@ import { clock, day, duration, moment, roughly, timeZone } from "./time.js";
 import * as words from "./words.js";
 
 const LANE = { label: 24, bar: 26, gap: 8 };
+const STRIDE = LANE.label + LANE.bar + LANE.gap; // from the top of one lane to that of the next
 const AXIS = 26;
 const EDGE = 12; // room for the sign at the last end
 const SIGN = 9;
@@ -27,8 +28,8 @@ export function timeline(attempts, width, now = Date.now()) {
   const from = Math.min(...spans.map((span) => span.start));
   const until = Math.max(...spans.map((span) => span.end), from + 1000);
   const x = (time) => EDGE + ((time - from) / (until - from)) * (width - 2 * EDGE);
-  const y = (span) => lanes.indexOf(span.lane) * (LANE.label + LANE.bar + LANE.gap) + LANE.label;
-  const bottom = lanes.length * (LANE.label + LANE.bar + LANE.gap);
+  const y = (span) => lanes.indexOf(span.lane) * STRIDE + LANE.label;
+  const bottom = lanes.length * STRIDE;
   const drawing = svg(
     "svg",
     {
@@ -82,7 +83,7 @@ function told(spans) {
 }
 
 function laneLabel(lane, row, width) {
-  const top = row * (LANE.label + LANE.bar + LANE.gap);
+  const top = row * STRIDE;
   const label = { spot: "Spot", "on-demand": "On demand", unknown: "Attempts" }[lane];
   return svg(
     "g",
@@ -147,13 +148,17 @@ function signs(spans, x, y) {
     if (crowded && span !== spans.at(-1))
       return svg("line", { class: `tick ${colour}`, x1: at, x2: at, y1: y(span), y2: y(span) + LANE.bar });
     taken[span.lane] = at;
-    return svg(
-      "g",
-      { class: `sign ${colour}`, transform: `translate(${at} ${middle})` },
-      svg("circle", { r: SIGN }),
-      svg("g", { transform: "translate(-5.5 -5.5) scale(0.69)" }, shape(icon)),
-    );
+    return sign(colour, icon, { transform: `translate(${at} ${middle})` });
   });
+}
+
+function sign(colour, icon, properties = {}) {
+  return svg(
+    "g",
+    { class: `sign ${colour}`, ...properties },
+    svg("circle", { r: SIGN }),
+    svg("g", { transform: "translate(-5.5 -5.5) scale(0.69)" }, shape(icon)),
+  );
 }
 
 /** What was heard and saved on the way. */
@@ -222,17 +227,7 @@ function legend(spans) {
           { spot: "Spot", "on-demand": "On demand" }[lane],
         ),
       ),
-      causes.map(({ label, colour, icon }) =>
-        entry(
-          svg(
-            "g",
-            { class: `sign ${colour}` },
-            svg("circle", { r: SIGN }),
-            svg("g", { transform: "translate(-5.5 -5.5) scale(0.69)" }, shape(icon)),
-          ),
-          label,
-        ),
-      ),
+      causes.map(({ label, colour, icon }) => entry(sign(colour, icon), label)),
       some("notice") && entry(svg("path", { class: "mark notice-mark", d: "M-5-4H5L0 4z" }), "Notice"),
       some("checkpoint") && entry(svg("path", { class: "mark checkpoint-mark", d: "M0-5 5 0 0 5-5 0z" }), "Checkpoint"),
     ),

@@ -31,18 +31,13 @@ function saved(savings) {
 }
 
 function estimate(value, note) {
-  return h(
-    "div",
-    { class: "tile estimate" },
-    h("dt", {}, "Saved (estimate)"),
-    h("dd", {}, h("span", { class: "figure" }, value), h("p", { class: "muted" }, note)),
-  );
+  return figure("Saved (estimate)", value, note, "tile estimate");
 }
 
-function figure(label, value, meaning) {
+function figure(label, value, meaning, kind = "tile") {
   return h(
     "div",
-    { class: "tile" },
+    { class: kind },
     h("dt", {}, label),
     h("dd", {}, h("span", { class: "figure" }, value), h("p", { class: "muted" }, meaning)),
   );
