@@ -41,7 +41,7 @@ def run(args: argparse.Namespace) -> None:
     if args.output == "json":
         print(json.dumps([attempt.to_json() for attempt in told.attempts], indent=2))
     else:
-        print(summary(told), table(told.attempts), sep="\n\n")
+        print(as_text(told))
 
 
 def story(key: Key) -> Story:
@@ -62,6 +62,11 @@ def story(key: Key) -> Story:
                 "See: airflow tasks states-for-dag-run"
             )
         return tell(known)
+
+
+def as_text(told: Story) -> str:
+    """Return what happened in one sentence, and the attempts as a table."""
+    return f"{summary(told)}\n\n{table(told.attempts)}"
 
 
 def table(views: Sequence[AttemptView]) -> str:

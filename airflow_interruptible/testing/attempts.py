@@ -30,7 +30,7 @@ class Printed:
     """What the command prints about one task instance, in both of its forms."""
 
     attempts: Sequence[dict[str, Any]]
-    table: str
+    text: str
 
 
 def read(stack: AirflowStack, keys: Mapping[str, Key]) -> dict[str, Printed]:
@@ -55,14 +55,19 @@ def main(keys: Mapping[str, Key]) -> None:
     """Print the attempts of some task instances as one line of JSON."""
     from airflow.utils.session import create_session
 
-    from airflow_interruptible.attempts import tell
-    from airflow_interruptible.cli.attempts import table
+    from airflow_interruptible.attempts import Story, tell
+    from airflow_interruptible.cli.attempts import as_text
     from airflow_interruptible.server import tries
 
     with create_session() as session:
         known = {name: tries.read(session, key) for name, key in keys.items()}
-        views = {name: tell(found).attempts if found else [] for name, found in known.items()}
-    printed = {name: {"attempts": [each.to_json() for each in of], "table": table(of)} for name, of in views.items()}
+        stories = {
+            name: tell(found) if found else Story(None, live=False, attempts=()) for name, found in known.items()
+        }
+    printed = {
+        name: {"attempts": [each.to_json() for each in told.attempts], "text": as_text(told)}
+        for name, told in stories.items()
+    }
     print(json.dumps(printed))
 
 

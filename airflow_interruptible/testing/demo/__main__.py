@@ -109,7 +109,7 @@ def _epilogue(lab: SpotLab, run: DagRun, screen: Screen) -> list[str]:
         screen.line()
         index = "" if part.map_index < 0 else f" --map-index {part.map_index}"
         screen.line(f"$ airflow interruptible attempts {run.dag_id} {run.run_id} {part.task_id}{index}", Tone.TITLE)
-        screen.line(printed[part.name].table)
+        screen.line(printed[part.name].text)
     screen.line()
     tries = {part.name: lab.client.tries(run, *part.key) for part in SCRIPT}
     seen = {
@@ -122,8 +122,9 @@ def _epilogue(lab: SpotLab, run: DagRun, screen: Screen) -> list[str]:
     if not faults:
         for promise in contract.promises(SCRIPT):
             screen.line(f"KEPT  {promise}", Tone.GOOD)
-    screen.line(f"In the UI: {lab.stack.base_url}/dags/{run.dag_id}/runs/{run.run_id}/tasks/train?try_number=1")
-    screen.line('Each try has its own page and log; the history is under "interruptible" in the Storage tab.')
+    task = f"{lab.stack.base_url}/dags/{run.dag_id}/runs/{run.run_id}/tasks/train"
+    screen.line(f"In the UI, the tab Attempts of the task: {task}/plugin/interruptible-attempts")
+    screen.line("All together: Interruptions, in the navigation. `make demo KEEP=1` leaves the UI running.")
     screen.line(f"It took {screen.elapsed:.0f} s.")
     return faults
 
