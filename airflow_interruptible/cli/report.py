@@ -29,6 +29,9 @@ _DIMENSIONS = ("cause", "zone", "instance_type", "dag", "task")
 _SHOWN = 10
 """So many values of a dimension in the table; the other forms hold more."""
 
+_FEW = 10
+"""From so many hours on, a hundredth tells nothing."""
+
 _EVERYTHING = 2**31 - 1
 
 
@@ -117,19 +120,22 @@ def table(found: Report) -> str:
         sums.append(("saved, estimated", f"{found.savings.amount:.2f} {found.savings.currency}"))
     parts = [f"{found.start:%Y-%m-%d %H:%M} to {found.end:%Y-%m-%d %H:%M} UTC", tabulate(sums, tablefmt="plain")]
     if shares := _shares(found):
-        parts.append(tabulate(shares, headers=("what", "value", "interruptions", "lost hours"), floatfmt=".1f"))
+        parts.append(tabulate(shares, headers=("what", "value", "interruptions", "lost hours")))
     if found.savings is not None:
         parts.append(found.savings.note)
     return "\n\n".join(parts)
 
 
-def _shares(found: Report) -> list[tuple[str, str, int, float]]:
+def _shares(found: Report) -> list[tuple[str, str, int, str]]:
     return [
-        (name, one_line(share.value), share.interruptions, share.lost_hours)
+        (name, one_line(share.value), share.interruptions, _short(share.lost_hours))
         for name in _DIMENSIONS
         for share in getattr(found, f"by_{name}")[:_SHOWN]
     ]
 
 
-def _short(value: Any) -> str:
-    return f"{value:.1f}" if isinstance(value, float) else str(value)
+def _short(value: float) -> str:
+    """Return a count as it is, and hours with as many digits as tell something, as the page does."""
+    if isinstance(value, int):
+        return str(value)
+    return f"{value:.2f}" if value < _FEW else f"{value:.1f}"

@@ -10,6 +10,7 @@ from __future__ import annotations
 import argparse
 import contextlib
 import random
+import shlex
 import shutil
 import signal
 import sys
@@ -131,7 +132,7 @@ def _epilogue(lab: SpotLab, run: DagRun, screen: Screen) -> list[str]:
 
 def _keep(lab: SpotLab, screen: Screen) -> None:
     environment = " ".join(
-        f"{name}={lab.stack.env[name]}" for name in ("AIRFLOW_HOME", "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN")
+        f"{name}={shlex.quote(lab.stack.env[name])}" for name in ("AIRFLOW_HOME", "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN")
     )
     screen.line()
     screen.line(f"The stack stays: {lab.stack.base_url} (no password). Press Ctrl-C to end it.", Tone.TITLE)
