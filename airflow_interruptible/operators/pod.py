@@ -114,13 +114,22 @@ class PodLauncher(_Base):
         return pod
 
     def get_or_create_pod(self, pod_request_obj: V1Pod, context: Context) -> V1Pod:
-        """Attach to a pod of an earlier attempt only if it lives, and write down which pod it is."""
+        """Attach to a pod of an earlier attempt only if it lives, and write down which pod it is.
+
+        ``on_kill`` deletes ``self.pod``, which the operator sets only after this has returned: until then it is the
+        pod that was asked for, and one that was being created when the signal came is deleted afterwards.
+        """
         if self.interruptible_book is not None and self.reattach_on_restart:
             self._leave_the_unfit(pod_request_obj)
-        pod = super().get_or_create_pod(pod_request_obj, context)
+        self.pod = pod_request_obj
+        try:
+            self.pod = super().get_or_create_pod(pod_request_obj, context)
+        finally:
+            if self.told_to_stop:
+                super().on_kill()
         if self.interruptible_book is not None:
-            self._write_down(pod, self.interruptible_book)
-        return pod
+            self._write_down(self.pod, self.interruptible_book)
+        return self.pod
 
     def _leave_the_unfit(self, request: V1Pod) -> None:
         """Mark the pods of earlier attempts that must not be attached to, so that the operator does not find them."""

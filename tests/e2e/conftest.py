@@ -15,11 +15,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 import pytest
+from e2e.last_words import last_words
 
 from airflow_interruptible.testing import SpotLab
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Generator, Iterator
 
     from xdist.scheduler import LoadScopeScheduling
 
@@ -51,14 +52,45 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> LoadScopeSch
     return ByStack(config, log)
 
 
+_HOMES = pytest.StashKey[list[Path]]()
+"""Where the stacks live that were started for the tests of this process."""
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Know of no stack yet."""
+    config.stash[_HOMES] = []
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Let a test that fails where nobody can look say what its tasks logged."""
+    report = yield
+    if report.failed:
+        homes = [home for home in item.config.stash[_HOMES] if home.exists()]
+        report.sections += [(f"logs in {home}", last_words(home, report.longreprtext)) for home in homes]
+    return report
+
+
+@pytest.fixture(scope="session")
+def remember(pytestconfig: pytest.Config) -> Callable[[SpotLab], SpotLab]:
+    """Remember a stack, for the report of a test that fails."""
+
+    def note(lab: SpotLab) -> SpotLab:
+        pytestconfig.stash[_HOMES].append(lab.stack.home)
+        return lab
+
+    return note
+
+
 @pytest.fixture(scope="module")
-def start_lab() -> Iterator[StartLab]:
+def start_lab(remember: Callable[[SpotLab], SpotLab]) -> Iterator[StartLab]:
     """Start labs that live until the last test of the module has run."""
     with ExitStack() as labs:
 
         def start(dags_folder: Path, **options: Any) -> SpotLab:
             config = options.pop("config", {})
             scheduler = {**UNHURRIED, **config.get("scheduler", {})}
-            return labs.enter_context(SpotLab(dags_folder, config={**config, "scheduler": scheduler}, **options))
+            lab = SpotLab(dags_folder, config={**config, "scheduler": scheduler}, **options)
+            return remember(labs.enter_context(lab))
 
         yield start

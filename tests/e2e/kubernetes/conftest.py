@@ -20,7 +20,7 @@ from postgres import postgres
 from airflow_interruptible.testing import SpotLab
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
 SPOT_TIMEOUT = 5
 PROBE = {"key": "template", "operator": "Exists"}
@@ -48,7 +48,7 @@ POD_TEMPLATE = {
 def config(cluster: KubernetesCluster) -> dict[str, dict[str, Any]]:
     scheduler = {
         "task_instance_heartbeat_timeout": 60,  # no death here has to be found by it, and the machine is busy
-        "scheduler_health_check_threshold": 8,
+        "scheduler_health_check_threshold": 20,
         "orphaned_tasks_check_interval": 4,
     }
     return {
@@ -66,7 +66,7 @@ def cluster() -> Iterator[KubernetesCluster]:
 
 
 @pytest.fixture(scope="session")
-def stage(cluster: KubernetesCluster) -> Iterator[Stage]:
+def stage(cluster: KubernetesCluster, remember: Callable[[SpotLab], SpotLab]) -> Iterator[Stage]:
     witness = Witness(cluster)
     watching = threading.Thread(target=witness.watch)
     with (
@@ -81,7 +81,7 @@ def stage(cluster: KubernetesCluster) -> Iterator[Stage]:
         ) as lab,
     ):
         cluster.set_image_env(lab.stack.env)
-        stage = Stage(lab, cluster, witness)
+        stage = Stage(remember(lab), cluster, witness)
         for capacity, count in ((SPOT, 12), (DEMAND, 10)):
             for _ in range(count):
                 stage.add_node(capacity)

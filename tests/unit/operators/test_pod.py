@@ -15,9 +15,10 @@ from airflow_interruptible import interruptible
 from airflow_interruptible.compute.kubernetes import LABEL
 from airflow_interruptible.core.capacity import CapacityType
 from airflow_interruptible.core.cause import Cause
-from airflow_interruptible.exceptions import ConfigurationError
+from airflow_interruptible.exceptions import ConfigurationError, Interrupted
 from airflow_interruptible.ledger import Ledger, Record
 from airflow_interruptible.marker import Marker
+from airflow_interruptible.operators.pod import PodLauncher
 from airflow_interruptible.policies import adoption
 
 if TYPE_CHECKING:
@@ -319,6 +320,33 @@ def test_a_store_that_is_down_costs_the_record_and_not_the_pod(worker: Any, monk
 
 
 # -- the end of a pod
+
+
+@pytest.mark.parametrize(
+    ("where", "method"),
+    [
+        (Api, "create_namespaced_pod"),
+        (KubernetesPodOperator, "_persist_pod_identity_to_task_state_store"),
+        (PodLauncher, "_write_down"),
+    ],
+)
+def test_a_signal_deletes_a_pod_that_is_being_launched(worker: Any, monkeypatch: Any, where: Any, method: str) -> None:
+    """Airflow's operator knows its pod only once everybody has been told of it, which may take seconds."""
+    worker = worker()
+    request = worker.begun(monkeypatch)
+    does = getattr(where, method)
+
+    def interrupted(*args: Any, **kwargs: Any) -> None:
+        worker.task.on_kill()
+        does(*args, **kwargs)
+        raise Interrupted("SIGTERM")
+
+    monkeypatch.setattr(where, method, interrupted)
+    with pytest.raises(Interrupted):
+        worker.task.get_or_create_pod(request, worker.context)
+    name = request.metadata.name
+    assert ("created", name) in worker.task.client.done
+    assert worker.task.client.done[-1] == ("deleted", name)
 
 
 @pytest.mark.parametrize(("causes", "deleted"), [((), True), (LAST, False)])
