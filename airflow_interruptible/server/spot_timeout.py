@@ -39,15 +39,23 @@ log = logging.getLogger(__name__)
 _OFTEN, _SELDOM = 1.0, 15.0
 """Seconds between two looks: a tenth of the time-out, between these."""
 
+_EXECUTOR = "KubernetesExecutor"
+"""Where its class is has changed before, and importing it costs the Kubernetes client; so by its name."""
+
 _MISSED = 300.0
 """The longest wait, in seconds, after looks that failed."""
 
 
 def wanted() -> bool:
-    """Whether this deployment has an executor whose pods may have to wait for a spot node."""
-    from airflow.configuration import conf
+    """Whether this deployment has an executor whose pods may have to wait for a spot node.
 
-    return "KubernetesExecutor" in str(conf.get("core", "executor", fallback=""))
+    The scheduler has loaded them all before its first heartbeat.
+    """
+    from airflow.executors.executor_loader import ExecutorLoader
+
+    names = ExecutorLoader.get_executor_names(validate_teams=False)
+    classes = [ExecutorLoader.import_executor_cls(name)[0] for name in names]
+    return any(base.__name__ == _EXECUTOR for each in classes for base in each.__mro__)
 
 
 @dataclass

@@ -8,6 +8,8 @@ from datetime import datetime, timedelta, timezone
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from airflow.executors.executor_loader import ExecutorLoader
+from airflow.executors.executor_utils import ExecutorName
 
 from airflow_interruptible.core.cause import Cause
 from airflow_interruptible.core.classification import Classification
@@ -129,19 +131,45 @@ def test_an_end_that_could_not_be_recorded_is_tried_again(world: World, watch: s
 # -- whether and when it runs
 
 
+class KubernetesExecutor:
+    """What goes by that name, wherever it is."""
+
+
+class Derived(KubernetesExecutor):
+    """Any name, such as that of a team's own."""
+
+
+class NoKubernetesExecutorAtAll:
+    """Has only the word in its name."""
+
+
 @pytest.mark.parametrize(
-    ("executor", "expected"),
+    ("executors", "expected"),
     [
-        ("KubernetesExecutor", True),
-        ("LocalExecutor,k8s:some.where.KubernetesExecutor", True),
-        ("airflow_interruptible.executors.kubernetes.InterruptibleKubernetesExecutor", True),
-        ("LocalExecutor", False),
-        ("CeleryExecutor,LocalExecutor", False),
+        ([KubernetesExecutor], True),
+        ([NoKubernetesExecutorAtAll, Derived], True),
+        ([NoKubernetesExecutorAtAll], False),
     ],
 )
-def test_it_is_wanted_only_where_pods_wait(executor: str, expected: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_it_is_wanted_only_where_pods_wait(
+    executors: list[type], expected: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Whatever airflow.cfg says of computes: a task may name its own."""
-    monkeypatch.setenv("AIRFLOW__CORE__EXECUTOR", executor)
+    names = [ExecutorName(f"{__name__}.{each.__name__}", alias=None) for each in executors]
+    monkeypatch.setattr(ExecutorLoader, "get_executor_names", lambda **_: names)
+    assert spot_timeout.wanted() is expected
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [
+        ("airflow.providers.cncf.kubernetes.executors.kubernetes_executor.KubernetesExecutor", True),
+        ("airflow_interruptible.executors.kubernetes.InterruptibleKubernetesExecutor", True),
+        ("airflow.executors.local_executor.LocalExecutor", False),
+    ],
+)
+def test_so_it_is_with_the_real_ones(name: str, expected: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ExecutorLoader, "get_executor_names", lambda **_: [ExecutorName(name, alias=None)])
     assert spot_timeout.wanted() is expected
 
 
