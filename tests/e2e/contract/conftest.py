@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 FAST = {
-    "scheduler": {"task_instance_heartbeat_timeout": 15},  # a stall of a busy machine is shorter
+    "scheduler": {"task_instance_heartbeat_timeout": 30},  # a stall of a busy machine is shorter
     "interruptible": {"system_retry_delay": 0.5},
 }
 

@@ -27,8 +27,7 @@ def lab(start_lab: StartLab) -> SpotLab:
         env={"PYTHONPATH": str(HERE / "executors_on_spot")},
         config={
             "scheduler": {
-                "task_instance_heartbeat_timeout": 15,
-                "task_queued_timeout": 15,  # longer than a busy machine keeps a healthy task waiting
+                "task_queued_timeout": 30,  # longer than a busy machine keeps a healthy task waiting
                 "task_queued_timeout_check_interval": 1,
             },
             "interruptible": {"system_retry_delay": 0.5},
