@@ -100,10 +100,14 @@ class Ec2Source:
         return cls(endpoint, allow_v1=not _is_true(environ.get("AWS_EC2_METADATA_V1_DISABLED")))
 
     def probe(self) -> bool:
-        """Whether this is a Spot instance whose metadata we may read. May raise NoAnswer."""
+        """Whether this is a Spot instance whose metadata we may read. May raise NoAnswer.
+
+        A token that did not arrive may do so next time, so an answer that asks for one counts as silence.
+        """
         reply = self._get(_LIFE_CYCLE_PATH)
         if reply.status == HTTPStatus.UNAUTHORIZED:  # asked without a token, and one is required
             log.debug("EC2 metadata: no token arrives here; is http_put_response_hop_limit 1? Containers need 2.")
+            raise NoAnswer(reply.request, Failure.SILENT)
         # The item is from 2019: an older service (404) cannot say, so it is watched.
         known = reply.expect(HTTPStatus.OK, HTTPStatus.NOT_FOUND).status == HTTPStatus.OK
         return reply.body.strip() == "spot" if known else True

@@ -14,7 +14,7 @@ import os
 import threading
 import time
 from collections import deque
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from airflow_interruptible.notices.azure import AzureSource
 from airflow_interruptible.notices.ec2 import Ec2Source
@@ -31,10 +31,18 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
+T = TypeVar("T")
+
 PROBES = 3
 """How often a service that is there but ailing is probed. One that is not there is probed once."""
 
+PLACE_PROBES = 2
+"""As often it is asked which machine this is: nobody listens for a notice until that is over."""
+
 PROBE_PAUSE_SECONDS = 1.0
+
+_PASSING = frozenset({Failure.BUSY, Failure.SILENT})
+"""At boot, in maintenance and while the machine stalls, a service that is there has no answer for a moment."""
 
 
 def default_sources(environ: Mapping[str, str] | None = None) -> tuple[Source, ...]:
@@ -139,31 +147,30 @@ class Watcher:
             self._deliver(notice)
 
     def _can_be_reclaimed(self, source: Source) -> bool | None:
-        """Probe, again only if the service is there but ailing: at boot and in maintenance it may be.
+        """Probe. None: nothing of that vendor is there."""
+        try:
+            found = self._ask(source.probe, PROBES)
+        except NoAnswer as error:
+            log.debug("No interruption notices from %s: %s", source.provider, error)
+            return None
+        log.debug("Interruption notices from %s: %s", source.provider, "watching" if found else "none to expect")
+        return found
 
-        None: nothing of that vendor is there.
-        """
-        for attempt in range(PROBES):
-            if attempt and self._stop.wait(PROBE_PAUSE_SECONDS * attempt):
-                break
+    def _ask(self, ask: Callable[[], T], probes: int) -> T:
+        """Ask, and again if the service is there but ailing. May raise NoAnswer."""
+        for attempt in range(1, probes):
             try:
-                found = source.probe()
-            except NoAnswer as error:
-                log.debug("No interruption notices from %s: %s", source.provider, error)
-                if error.failure is not Failure.BUSY:
-                    break
-            else:
-                log.debug(
-                    "Interruption notices from %s: %s", source.provider, "watching" if found else "none to expect"
-                )
-                return found
-        return None
+                return ask()
+            except NoAnswer as error:  # noqa: PERF203 - it is asked three times at most
+                if error.failure not in _PASSING or self._stop.wait(PROBE_PAUSE_SECONDS * attempt):
+                    raise
+        return ask()
 
     def _tell_place(self, source: Source) -> None:
         if self._on_place is None or self._stop.is_set():
             return
         try:
-            place = source.place()
+            place = self._ask(source.place, PLACE_PROBES)
         except NoAnswer as error:
             log.debug("Which machine this is cannot be told by %s: %s", source.provider, error)
             return

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 _TAIL_LINES = 25
-_SIGKILL_SECONDS = 5.0
+_SIGKILL_SECONDS = 60.0
 
 
 class Component:

@@ -20,7 +20,7 @@ from airflow_interruptible.testing.errors import LabError
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-_SIGKILL_SECONDS = 5.0
+_SIGKILL_SECONDS = 60.0
 
 
 def own_processes() -> Iterator[psutil.Process]:

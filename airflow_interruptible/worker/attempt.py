@@ -57,12 +57,11 @@ def attempt(task: Any, context: Context) -> Iterator[None]:
     :raises Interrupted: the machine was told to stop while the block ran.
     :raises AirflowFailException: the run's conf cannot be understood, or the block raised it.
     """
-    if task.told_to_stop:
-        raise Interrupted("the machine of this attempt was told to stop before the task began")
     announcement = Announcement(annotation_of(task).on_interruption_callback, context)
     entry = Entry(context["ti"], begin_notes(context["ti"]))
     try:
         with watched() as watch:
+            _refuse_if_told(task)
             task.interruptible_book = _open(task, context)
             if task.interruptible_book is not None:
                 _refuse_if_exhausted(task.interruptible_book)
@@ -106,6 +105,11 @@ def _open(task: Any, context: Context) -> Book | None:
     except Exception:
         log.warning("The history of this task cannot be read, so this attempt is not counted.", exc_info=True)
         return None
+
+
+def _refuse_if_told(task: Any) -> None:
+    if task.told_to_stop:
+        raise Interrupted("the machine of this attempt was told to stop before the task began")
 
 
 def _refuse_if_exhausted(book: Book) -> None:

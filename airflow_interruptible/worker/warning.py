@@ -36,6 +36,9 @@ UNKNOWN_SECONDS = 5.0
 
 SHORTEST_SECONDS = 1.0
 
+SETTLE_SECONDS = 2.0
+"""How long the signal that ends the attempt may take to reach the author's code before anything else is done."""
+
 NOTICE_IN_CONTEXT = "interruption_notice"
 """Where callbacks find the notice in their context, and templates of notifiers: ``{{ interruption_notice }}``."""
 
@@ -118,21 +121,21 @@ class _Listener:
         self._announcement = announcement
         self._entry = entry
         self._lock = threading.Lock()
-        self._stopped = False
+        self._stopped = threading.Event()
         self._watcher: Watcher | None = None
 
     def start(self) -> None:
         from airflow_interruptible.notices import Watcher, default_sources
 
         with self._lock:
-            if not self._stopped:
+            if not self._stopped.is_set():
                 on_place = None if self._entry.knows(_PLACE) else self._placed
                 self._watcher = Watcher(default_sources(), self._heard, on_place)
                 self._watcher.start()
 
     def stop(self) -> None:
         with self._lock:
-            self._stopped = True
+            self._stopped.set()
             if self._watcher is not None:
                 self._watcher.stop()
 
@@ -143,9 +146,10 @@ class _Listener:
     def _heard(self, notice: Notice) -> None:
         self._entry.heard(notice)
         self._announcement.tell(notice)
-        if not self._stopped:
+        if not self._stopped.is_set():
             os.kill(os.getpid(), signal.SIGTERM)  # the way every other end is announced, on_kill included
-        self._entry.write()  # last: a signal waits for a request under way
+            self._stopped.wait(SETTLE_SECONDS)  # a signal waits for a request under way, so there must be none
+        self._entry.write()
 
 
 def signalled() -> Notice:

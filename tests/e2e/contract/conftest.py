@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 FAST = {
+    "core": {"task_success_overtime": 240},  # what is done after a success waits for a busy api-server
     "scheduler": {"task_instance_heartbeat_timeout": 30},  # a stall of a busy machine is shorter
     "interruptible": {"system_retry_delay": 0.5},
 }

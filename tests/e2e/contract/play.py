@@ -69,7 +69,7 @@ def take_away(
     if kill == "process":
         gone = lab.kill_task_process(run, task)
     else:
-        gone = lab.reclaim(run, task, grace=0 if kill == "machine" else GRACE)
+        gone = lab.reclaim(run, task, grace={"machine": 0, "early": GRACE}.get(kill, PATIENCE))
     if last:
         return 0.0
     following = lab.client.wait_for_try(run, task, number + 1)

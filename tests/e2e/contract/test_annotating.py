@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 from e2e.contract.play import GRACE, attempts, rest_capacities, wait_for_log
+from waiting import PATIENCE
 
 if TYPE_CHECKING:
     from airflow_interruptible.testing import DagRun, SpotLab
@@ -74,5 +75,5 @@ def test_the_authors_delay_does_not_delay_a_forgiven_attempt(lab: SpotLab) -> No
         if number == 1:
             lab.kill_task_process(run, "work")
         else:
-            lab.reclaim(run, "work", grace=GRACE)
+            lab.reclaim(run, "work", grace=PATIENCE)
     assert lab.client.wait_for_run(run).state == "success"

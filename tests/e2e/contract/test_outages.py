@@ -28,7 +28,7 @@ def lab(start_lab: StartLab) -> SpotLab:
             "scheduler": {
                 "task_instance_heartbeat_timeout": 60,  # longer than an outage: or the scheduler gives the task up
                 "orphaned_tasks_check_interval": 3,
-                "scheduler_health_check_threshold": 20,  # one that stalls for longer gives up its own tasks
+                "scheduler_health_check_threshold": 40,  # one that stalls for longer gives up its own tasks
             },
             "interruptible": {"system_retry_delay": 0.5},
         },

@@ -34,7 +34,7 @@ def lab_mapped():
     def each(seconds):
         _work(seconds)
 
-    each.expand(seconds=[0, 60])
+    each.expand(seconds=[0, 600])
 
 
 @dag(schedule=None)

@@ -48,7 +48,7 @@ POD_TEMPLATE = {
 def config(cluster: KubernetesCluster) -> dict[str, dict[str, Any]]:
     scheduler = {
         "task_instance_heartbeat_timeout": 60,  # no death here has to be found by it, and the machine is busy
-        "scheduler_health_check_threshold": 20,
+        "scheduler_health_check_threshold": 40,  # one that stalls for longer loses its pods to the other
         "orphaned_tasks_check_interval": 4,
     }
     return {

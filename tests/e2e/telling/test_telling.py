@@ -81,6 +81,7 @@ def lab(start_lab: StartLab, ec2: FakeEC2Metadata, statsd: StatsdListener, folde
             "interruptible": {"notices": True},
             "metrics": {
                 "statsd_on": True,
+                "metrics_allow_list": "interruptible",  # a socket that nobody reads keeps only so many
                 "statsd_host": "127.0.0.1",
                 "statsd_port": statsd.port,
                 "statsd_influxdb_enabled": True,
@@ -183,10 +184,11 @@ def test_each_fact_is_counted_once(told: Told) -> None:
 def test_times_are_milliseconds_as_airflow_s_own(told: Told) -> None:
     times = {(metric.name, metric.tags["task_id"]): metric for metric in told.metrics if metric.kind == "ms"}
     assert len(times) == 4
-    row = told.attempts["noticed"][0]
-    ran = (datetime.fromisoformat(row["end"]) - datetime.fromisoformat(row["start"])).total_seconds()
-    assert times["airflow.interruptible.lost", "noticed"].value == pytest.approx(1000 * ran, abs=3000)
-    assert 0 < times["airflow.interruptible.recovery", "noticed"].value < 20_000
+    first, second = told.attempts["noticed"]
+    start, end, over = map(datetime.fromisoformat, (first["start"], first["end"], second["end"]))
+    ran, whole = (end - start).total_seconds(), (over - start).total_seconds()
+    assert 0 < times["airflow.interruptible.lost", "noticed"].value <= 1000 * ran + 1
+    assert 0 < times["airflow.interruptible.recovery", "noticed"].value <= 1000 * whole + 1
 
 
 def test_every_metric_says_which_task_it_is_about(told: Told) -> None:

@@ -103,6 +103,21 @@ def test_metadata_switched_off_is_refused_at_once(fake: FakeEC2Metadata) -> None
     assert caught.value.failure is Failure.REFUSED
 
 
+def test_a_token_that_did_not_arrive_is_asked_for_again(fake: FakeEC2Metadata, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The machine stalled for a moment; without a token the service says 401, which is no refusal then."""
+    source = Ec2Source(fake.url)
+    with monkeypatch.context() as stall:
+        stall.setattr(source, "_new_token", lambda: _raise(NoAnswer("PUT /token", Failure.SILENT)))
+        with pytest.raises(NoAnswer) as silent:
+            source.probe()
+    assert silent.value.failure is Failure.SILENT
+    assert source.probe()
+
+
+def _raise(error: Exception) -> None:
+    raise error
+
+
 def test_behind_a_hop_limit_of_1_it_ends_quickly_and_says_why(
     fake: FakeEC2Metadata, caplog: pytest.LogCaptureFixture
 ) -> None:

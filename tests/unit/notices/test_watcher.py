@@ -230,17 +230,21 @@ def test_a_source_that_breaks_costs_one_warning_without_its_text(run, told, capl
     assert "sEcReT" not in caplog.text
 
 
-def test_a_service_that_is_busy_at_first_is_probed_again(run, told, monkeypatch) -> None:
+PASSING = (Failure.BUSY, Failure.SILENT)
+
+
+@pytest.mark.parametrize("failure", PASSING)
+def test_a_service_that_is_ailing_at_first_is_probed_again(run, told, monkeypatch, failure) -> None:
     monkeypatch.setattr(watcher_module, "PROBE_PAUSE_SECONDS", 0.01)
-    busy = NoAnswer("GET /x", Failure.BUSY)
-    source = FakeSource(busy, busy, True)
+    ailing = NoAnswer("GET /x", failure)
+    source = FakeSource(ailing, ailing, True)
     run(source)
     source.ready.set()
     until(lambda: told)
     assert source.probed == 3
 
 
-@pytest.mark.parametrize("failure", [failure for failure in Failure if failure is not Failure.BUSY])
+@pytest.mark.parametrize("failure", [failure for failure in Failure if failure not in PASSING])
 def test_a_service_that_is_not_there_is_probed_once(run, failure) -> None:
     source = FakeSource(NoAnswer("GET /x", failure))
     assert run(source).join(60)

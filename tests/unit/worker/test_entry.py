@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import threading
 import time
@@ -20,7 +21,7 @@ from airflow_interruptible.core.cause import Cause
 from airflow_interruptible.exceptions import Interrupted
 from airflow_interruptible.ledger import Record
 from airflow_interruptible.notices import Notice, NoticeKind
-from airflow_interruptible.worker import success
+from airflow_interruptible.worker import success, warning
 from airflow_interruptible.worker.attempt import attempt
 from airflow_interruptible.worker.notes import Notes, known_notes, notes_of
 
@@ -205,24 +206,42 @@ def test_a_notice_is_written_with_the_end_that_it_brought(
     assert counts == [("notices", "none"), ("interruptions", reclaim), ("forgiven", reclaim), ("lost", reclaim)]
 
 
-def test_a_notice_is_written_where_the_attempt_cannot_end(bench: Any, cloud: Cloud) -> None:
-    """Code that holds off every signal dies with the machine; then this is all that is known."""
+def test_a_notice_is_written_where_the_attempt_cannot_end(
+    bench: Any, cloud: Cloud, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Code that lets no signal through dies with the machine; then this is all that is known."""
     bench = bench()
-    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
-    try:
+    kill = os.kill
+    monkeypatch.setattr(os, "kill", lambda *_: None)
+    monkeypatch.setattr(warning, "SETTLE_SECONDS", 0.01)
 
-        def execute() -> None:
-            with attempt(bench.task, bench.context):
-                cloud.speak.set()
-                until(lambda: bench.ledger.records[1].notice)
-                signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGTERM})
-                until(lambda: False)
+    def execute() -> None:
+        with attempt(bench.task, bench.context):
+            cloud.speak.set()
+            until(lambda: bench.ledger.records[1].notice)
+            kill(os.getpid(), signal.SIGTERM)
+            until(lambda: False)
 
-        with pytest.raises(Interrupted):
-            execute()
-    finally:
-        signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGTERM})
+    with pytest.raises(Interrupted):
+        execute()
     assert bench.ledger.records[1].notice == HEARD
+
+
+def test_where_it_can_end_it_does_so_before_anything_is_written(
+    bench: Any, cloud: Cloud, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The signal waits for a request under way, and a server may be slow to answer one."""
+    bench = bench()
+    monkeypatch.setattr(warning, "SETTLE_SECONDS", 60)
+
+    def execute() -> None:
+        with attempt(bench.task, bench.context):
+            cloud.speak.set()
+            until(lambda: False)
+
+    with pytest.raises(Interrupted):
+        execute()
+    assert bench.ledger.records[1].notice is None, "the retry policy writes it"
 
 
 def test_a_success_after_a_notice_is_written_down_as_a_false_alarm(

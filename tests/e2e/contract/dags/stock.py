@@ -10,7 +10,7 @@ from airflow.sdk import TaskGroup, dag, setup, task, teardown
 
 @dag(schedule=None, default_args={"interruptible": True, "retries": 1, "retry_delay": timedelta(seconds=0.2)})
 def stock():
-    wait_on_first_try = "[ {{ ti.try_number }} -gt 1 ] || sleep 60"
+    wait_on_first_try = "[ {{ ti.try_number }} -gt 1 ] || sleep 600"
 
     BashOperator(task_id="bash", bash_command=wait_on_first_try)
     BashOperator.partial(task_id="mapped_bash").expand(bash_command=["true", wait_on_first_try])
@@ -18,7 +18,7 @@ def stock():
     PythonSensor(
         task_id="rescheduled_sensor", python_callable=lambda: True, mode="reschedule", poke_interval=1, timeout=60
     )
-    TimeDeltaSensor(task_id="deferred", delta=timedelta(seconds=1), deferrable=True)
+    TimeDeltaSensor(task_id="deferred", delta=timedelta(seconds=30), deferrable=True)
 
     with TaskGroup("on_demand", default_args={"interruptible": False}):
         BashOperator(task_id="bash", bash_command="true")
