@@ -41,7 +41,7 @@ first."""
 def look_back(
     where: Mapping[str, Any],
     capacity: CapacityType | None,
-    deadline_seconds: float = 5.0,
+    deadline_seconds: float = 15.0,
     *,
     since: str | None = None,
     task: object = None,

@@ -19,6 +19,9 @@ log = logging.getLogger(__name__)
 
 Found = TypeVar("Found")
 
+_SLICE = 0.1
+"""Seconds. The wait is counted in these, so that a machine that stalls for longer loses no more than one of them."""
+
 
 def latest(look: Callable[[], Iterator[Found]], seconds: float) -> Found | None:
     """Return the last thing that ``look`` came up with in time, or None.
@@ -40,7 +43,10 @@ def latest(look: Callable[[], Iterator[Found]], seconds: float) -> Found | None:
 
     thread = threading.Thread(target=copy_context().run, args=(run,), name="evidence", daemon=True)
     thread.start()
-    thread.join(max(0.0, seconds))
+    for _ in range(max(1, round(seconds / _SLICE))):
+        thread.join(_SLICE)
+        if not thread.is_alive():
+            break
     over.set()
     if thread.is_alive():
         log.debug("No further evidence: it was not there within %.1f s", seconds)

@@ -146,10 +146,12 @@ class _Listener:
     def _heard(self, notice: Notice) -> None:
         self._entry.heard(notice)
         self._announcement.tell(notice)
-        if not self._stopped.is_set():
-            os.kill(os.getpid(), signal.SIGTERM)  # the way every other end is announced, on_kill included
-            self._stopped.wait(SETTLE_SECONDS)  # a signal waits for a request under way, so there must be none
-        self._entry.write()
+        if self._stopped.is_set():
+            return
+        os.kill(os.getpid(), signal.SIGTERM)  # the way every other end is announced, on_kill included
+        # The signal waits for a request under way, so there must be none; whoever ends the attempt writes it all down.
+        if not self._stopped.wait(SETTLE_SECONDS):
+            self._entry.write()
 
 
 def signalled() -> Notice:

@@ -16,9 +16,12 @@ def last_words(home: Path, failure: str) -> str:
     :param home: the home of the stack.
     :param failure: the report of the failed test.
     """
-    logs = sorted(home.glob("logs/dag_id=*/**/*.log"), key=lambda log: log.stat().st_mtime)
-    meant = [log for log in logs if _run_of(log) in failure]
-    return "\n".join(_end_of(log, home) for log in (meant or logs)[-_FILES:])
+    try:
+        logs = sorted(home.glob("logs/dag_id=*/**/*.log"), key=lambda log: log.stat().st_mtime)
+        meant = [log for log in logs if _run_of(log) in failure]
+        return "\n".join(_end_of(log, home) for log in (meant or logs)[-_FILES:])
+    except OSError as error:  # the stack may go meanwhile
+        return str(error)
 
 
 def _run_of(log: Path) -> str:

@@ -22,7 +22,7 @@ from airflow_interruptible.testing import SpotLab
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-SPOT_TIMEOUT = 5
+SPOT_TIMEOUT = 20
 PROBE = {"key": "template", "operator": "Exists"}
 POD_TEMPLATE = {
     "apiVersion": "v1",

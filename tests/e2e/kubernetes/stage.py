@@ -111,7 +111,9 @@ class Witness:
         self._over.set()
 
     def pods_of(self, run: DagRun) -> dict[int, list[Sighting]]:
-        found = {number: list(pods.values()) for (run_id, number), pods in self.seen.items() if run_id == run.run_id}
+        found = {
+            number: list(pods.values()) for (run_id, number), pods in list(self.seen.items()) if run_id == run.run_id
+        }
         return dict(sorted(found.items()))
 
 
@@ -156,7 +158,7 @@ class Stage:
         for number, ending in enumerate(scene.endings, 1):
             if ending in self.doings:
                 self.doings[ending](self._pod(run, number, ending))
-        return self.lab.client.wait_for_run(run)
+        return self.lab.client.wait_for_run(run, timeout=3 * PATIENCE)
 
     def trigger(self, dag_id: str, conf: Mapping[str, Any] | None = None) -> DagRun:
         with self._triggering:

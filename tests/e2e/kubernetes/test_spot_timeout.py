@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
     from e2e.kubernetes.stage import Played, Stage
 
+    from airflow_interruptible.testing.component import Component
+
 pytestmark = pytest.mark.e2e
 
 AIRFLOW_ALONE = 600
@@ -34,13 +36,13 @@ def test_the_next_attempt_goes_on_demand_within_the_time_out(stage: Stage, playe
     lost, done = stage.lab.client.tries(run, TASK)
     assert lost.queued_at is not None
     assert done.queued_at is not None
-    assert SPOT_TIMEOUT <= (done.queued_at - lost.queued_at).total_seconds() < SPOT_TIMEOUT + 120 < AIRFLOW_ALONE
+    assert SPOT_TIMEOUT - 1 <= (done.queued_at - lost.queued_at).total_seconds() < SPOT_TIMEOUT + 120 < AIRFLOW_ALONE
     assert (lost.state, done.state) == ("failed", "success")
 
 
 def test_the_reason_tells_what_the_autoscaler_said(played: dict[str, Played]) -> None:
     reason = played["no spot node"].attempts[0]["reason"]
-    assert "no spot node within 5 s" in reason
+    assert f"no spot node within {SPOT_TIMEOUT} s" in reason
     assert "NotTriggerScaleUp: pod didn't trigger scale-up" in reason
 
 
@@ -55,9 +57,12 @@ def test_no_executor_keeps_a_slot(stage: Stage, played: dict[str, Played]) -> No
     for name in ("scheduler", "scheduler-2"):
         component = stage.lab.stack.components[name]
         assert component.pid is not None
-        os.kill(component.pid, signal.SIGUSR2)
-        wait_until(lambda c=component: c.has_said("executor.running ("), bool, what=f"{name} to tell", timeout=PATIENCE)  # type: ignore[misc]
-        assert component.has_said("executor.running (0)"), name
+        wait_until(lambda c=component: _says_it_is_empty(c), bool, what=name, timeout=PATIENCE, interval=1)  # type: ignore[misc]
+
+
+def _says_it_is_empty(scheduler: Component) -> bool:
+    os.kill(scheduler.pid or 0, signal.SIGUSR2)
+    return scheduler.has_said("executor.running (0)")
 
 
 def test_a_scheduler_minds_the_pods_of_one_that_died(stage: Stage, played: dict[str, Played]) -> None:
@@ -65,8 +70,9 @@ def test_a_scheduler_minds_the_pods_of_one_that_died(stage: Stage, played: dict[
 
     A task for which it had not launched a pod yet is queued again by Airflow, as another try.
     """
-    runs = [stage.trigger("no_spot_node") for _ in range(4)]
+    runs = [stage.trigger("no_spot_node")]
     (first, *_) = wait_until(lambda: stage.pods(runs[0], 1), bool, what="a pod that waits", timeout=PATIENCE)
+    runs += [stage.trigger("no_spot_node") for _ in range(3)]
     stage.lab.stack.kill(owner(stage, first))
     for run in runs:
         assert stage.lab.client.wait_for_run(run).state == "success"

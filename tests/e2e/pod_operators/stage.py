@@ -102,7 +102,7 @@ class Stage:
         return row
 
     def end(self, state: str = "success", map_index: int = -1) -> Over:
-        run = self.lab.client.wait_for_run(self.run)
+        run = self.lab.client.wait_for_run(self.run, timeout=3 * PATIENCE)
         told = attempts(self.lab, run, map_index=map_index)
         assert run.state == state, told
         return Over(run, told, self.seen)

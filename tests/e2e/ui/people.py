@@ -43,5 +43,7 @@ def settings(folder: Path) -> dict[str, Any]:
 
 def token(base_url: str, name: str) -> str:
     """Sign in, and return what proves it."""
-    answer = httpx.post(f"{base_url}/auth/token", json={"username": name, "password": name}, trust_env=False)
+    answer = httpx.post(
+        f"{base_url}/auth/token", json={"username": name, "password": name}, trust_env=False, timeout=240
+    )
     return str(answer.raise_for_status().json()["access_token"])

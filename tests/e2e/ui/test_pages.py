@@ -412,7 +412,7 @@ def test_figures_grow_while_older_attempts_are_read(visit: Open) -> None:
 def test_a_stranger_is_led_to_the_log_in_and_back(visit: Open, lab: SpotLab) -> None:
     address = f"{lab.stack.base_url}/{attempts_path('one')}"
     for path in (address, address.replace("/attempts", "/api/attempts").replace("%7BMAP_INDEX%7D", "-1")):
-        assert httpx.get(path, trust_env=False).status_code == 401
+        assert httpx.get(path, trust_env=False, timeout=PATIENCE).status_code == 401
     page = visit(attempts_path("one"), person=None, allow="status of 401")
     page.get_by_label("Username").fill("admin")
     page.get_by_label("Password").fill("admin")
