@@ -50,7 +50,8 @@ def look_back(
 
     :param where: where the ledger says that it ran, see :func:`airflow_interruptible.remote.here`.
     :param capacity: what it ran on; the second witness that some facts need. None if unknown.
-    :param deadline_seconds: how long all looks may take together. 5: the next attempt waits for it before it begins.
+    :param deadline_seconds: how long all looks may take together. The next attempt waits for it before it begins;
+        15, since a worker may have to load the provider first, which takes seconds on a busy machine.
     :param since: when the attempt started, as the ledger writes it: what ended before is about something else.
     :param task: the operator, if it launches work elsewhere.
     :return: None if nothing was found; evidence that no rule understands is returned as well, and overrules nothing.

@@ -19,14 +19,13 @@ from typing import TYPE_CHECKING
 import psutil
 
 from airflow_interruptible.testing.errors import LabError
-from airflow_interruptible.testing.processes import kill_all, own_processes, session_of
+from airflow_interruptible.testing.processes import SIGKILL_SECONDS, kill_all, own_processes, session_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
 _TAIL_LINES = 25
-_SIGKILL_SECONDS = 60.0
 
 
 class Component:
@@ -103,7 +102,7 @@ class Component:
         if self._process is None:
             return
         self._process.kill()
-        self._process.wait(_SIGKILL_SECONDS)
+        self._process.wait(SIGKILL_SECONDS)
         if session:
             kill_all(self.session())
 

@@ -20,7 +20,8 @@ from airflow_interruptible.testing.errors import LabError
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-_SIGKILL_SECONDS = 60.0
+SIGKILL_SECONDS = 60.0
+"""How long the kernel may take to end a process: a busy machine stalls for longer than it takes."""
 
 
 def own_processes() -> Iterator[psutil.Process]:
@@ -80,10 +81,8 @@ def kill_all(processes: Iterable[psutil.Process]) -> None:
     doomed = list(processes)
     for process in doomed:
         send(process, signal.SIGKILL)
-    deadline = time.monotonic() + _SIGKILL_SECONDS
+    deadline = time.monotonic() + SIGKILL_SECONDS
     while left := [process.pid for process in doomed if not is_gone(process)]:
         if time.monotonic() > deadline:
-            raise LabError(
-                f"processes {left} outlived SIGKILL by {_SIGKILL_SECONDS:g} s: are they stuck in the kernel?"
-            )
+            raise LabError(f"processes {left} outlived SIGKILL by {SIGKILL_SECONDS:g} s: are they stuck in the kernel?")
         time.sleep(0.01)

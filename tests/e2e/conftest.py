@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import pytest
 from e2e.last_words import last_words
+from waiting import UNHURRIED
 
 from airflow_interruptible.testing import SpotLab
 
@@ -25,9 +26,6 @@ if TYPE_CHECKING:
     from xdist.scheduler import LoadScopeScheduling
 
 HERE = Path(__file__).parent
-
-UNHURRIED = {"task_instance_heartbeat_timeout": 30}
-"""``[scheduler]``: a stall of a busy machine is shorter. Where a machine dies without a word, a test may say less."""
 
 
 class StartLab(Protocol):

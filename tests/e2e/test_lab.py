@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import psutil
 import pytest
 from e2e.contract.play import wait_for_log
-from waiting import PATIENCE, until
+from waiting import PATIENCE, UNHURRIED, until
 
 from airflow_interruptible.testing import AirflowStack, LabError, LabTimeoutError, Machine, SpotLab
 from airflow_interruptible.testing.configuration import STACK_MARK
@@ -24,19 +24,14 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.e2e
 
 DAGS = Path(__file__).parent / "dags_lab"
-HEARTBEAT = 30
-FAST = {
-    "scheduler": {
-        "task_instance_heartbeat_timeout": HEARTBEAT,
-        "scheduler_health_check_threshold": 600,  # a scheduler that is started anew adopts nothing
-    }
-}
+ADOPTS_NOTHING = {"scheduler": {**UNHURRIED, "scheduler_health_check_threshold": 600}}
+"""A scheduler that is started anew leaves to themselves the tasks of the one before."""
 LONG = 120
 
 
 @pytest.fixture(scope="module")
 def lab(start_lab: StartLab) -> SpotLab:
-    return start_lab(DAGS, config=FAST)
+    return start_lab(DAGS, config=ADOPTS_NOTHING)
 
 
 @pytest.fixture
@@ -112,7 +107,9 @@ def test_a_machine_lost_without_warning_is_noticed_by_the_missing_heartbeat_alon
     again = lab.wait_until_running(run, "work", try_number=2)
     assert again.start_date is not None
     waited = (again.start_date - gone.first_signal).total_seconds()
-    assert waited > HEARTBEAT / 2, "since the last heartbeat, which was before the signal"
+    assert waited > UNHURRIED["task_instance_heartbeat_timeout"] / 2, (
+        "since the last heartbeat, which was before the signal"
+    )
     assert lab.stack.components["scheduler"].alive, "LocalExecutor outlives its worker"
 
 
@@ -215,7 +212,7 @@ def test_commands_run_on_the_stack_and_not_on_the_users_airflow(lab: SpotLab) ->
 
 
 def test_nothing_is_left_when_the_block_ends() -> None:
-    with SpotLab(DAGS, config=FAST) as own:
+    with SpotLab(DAGS, config=ADOPTS_NOTHING) as own:
         run = start_work(own, seconds=LONG, leave_a_child=True)
         machine = own.machine(run, "work")
         processes = {*own.stack.processes(), *descendants_of(machine.task)}

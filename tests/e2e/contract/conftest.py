@@ -1,4 +1,4 @@
-"""One stack for every module in this folder: SQLite, LocalExecutor, default settings but for the pace of detection."""
+"""One stack for every module in this folder: SQLite, LocalExecutor, default settings but for the pace."""
 
 from __future__ import annotations
 
@@ -6,15 +6,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from waiting import UNHURRIED
 
 from airflow_interruptible.testing import SpotLab
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-FAST = {
+CONFIG = {
     "core": {"task_success_overtime": 240},  # what is done after a success waits for a busy api-server
-    "scheduler": {"task_instance_heartbeat_timeout": 30},  # a stall of a busy machine is shorter
+    "scheduler": UNHURRIED,
     "interruptible": {"system_retry_delay": 0.5},
 }
 
@@ -22,5 +23,5 @@ FAST = {
 @pytest.fixture(scope="session")
 def lab() -> Iterator[SpotLab]:
     """The stack."""
-    with SpotLab(Path(__file__).parent / "dags", config=FAST, triggerer=True) as running:
+    with SpotLab(Path(__file__).parent / "dags", config=CONFIG, triggerer=True) as running:
         yield running

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from e2e.contract.play import TASK, attempts, wait_for_log
-from waiting import PATIENCE
+from waiting import BEST_OF, PATIENCE
 
 from airflow_interruptible.testing.metadata import FakeAzureMetadata, FakeEC2Metadata, FakeGCEMetadata
 from airflow_interruptible.testing.polling import wait_until
@@ -23,9 +23,6 @@ if TYPE_CHECKING:
     from airflow_interruptible.testing import SpotLab
 
 pytestmark = pytest.mark.e2e
-
-BEST_OF = 8
-"""How often something that has to be quick may be late, on a machine that stalls; seldom is more than one needed."""
 
 ANNOUNCED = 120
 """How many seconds ahead the end of a machine is announced, as Amazon does."""
