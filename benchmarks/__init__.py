@@ -14,6 +14,7 @@ MEASURES = {
     "start": "benchmarks.start",
     "pages": "benchmarks.pages",
     "checkpoint": "benchmarks.checkpoint",
+    "notice": "benchmarks.notice",
     "recovery": "benchmarks.recovery",
 }
 """Name on the command line, and in the markers of README.md -> where it is; the slowest last."""

@@ -15,9 +15,6 @@ T = TypeVar("T")
 PATIENCE = 240.0
 """How many seconds a test waits for a real stack, as its client does. Only a failure takes that long."""
 
-BEST_OF = 8
-"""How often something that has to be quick may be late, on a machine that stalls; seldom is more than one needed."""
-
 UNHURRIED = {"task_instance_heartbeat_timeout": 30}
 """``[scheduler]``: a stall of a busy machine is shorter. Where a machine dies without a word, a test may say less."""
 

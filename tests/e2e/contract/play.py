@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 import json
 import random
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from threading import Lock
 from typing import TYPE_CHECKING, Any, Literal
@@ -30,7 +30,6 @@ class Played:
     run: DagRun
     attempts: list[dict[str, Any]]
     rest_capacities: list[str]
-    seconds_to_next: list[float] = field(default_factory=list)
 
     def column(self, name: str) -> list[Any]:
         return [attempt[name] for attempt in self.attempts]
@@ -42,12 +41,11 @@ def play(lab: SpotLab, dag_id: str, endings: Sequence[str], kills: Sequence[Kill
     script = {str(number): words[ending] for number, ending in enumerate(endings, 1)}
     with _TRIGGERING:
         run = lab.trigger(dag_id, conf={"script": script})
-    waits = []
     interrupted = [number for number, ending in enumerate(endings, 1) if ending == "I"]
     for number, kill in zip(interrupted, _cycle(kills, len(interrupted)), strict=True):
-        waits.append(take_away(lab, run, number, kill, last=number == len(endings)))
+        take_away(lab, run, number, kill, last=number == len(endings))
     lab.client.wait_for_run(run)
-    return Played(lab.client.dag_run(run), attempts(lab, run), rest_capacities(lab, run), waits)
+    return Played(lab.client.dag_run(run), attempts(lab, run), rest_capacities(lab, run))
 
 
 def _cycle(kills: Sequence[Kill], count: int) -> list[Kill]:
@@ -56,8 +54,8 @@ def _cycle(kills: Sequence[Kill], count: int) -> list[Kill]:
 
 def take_away(
     lab: SpotLab, run: DagRun, number: int, kill: Kill = "grace", *, last: bool = False, task: str = TASK
-) -> float:
-    """End try ``number`` at a random moment; return the seconds until the next one runs, 0 if there is none.
+) -> None:
+    """End try ``number`` at a random moment, and wait for the next one, unless it is the ``last``.
 
     ``grace`` is SIGTERM, a grace, SIGKILL; ``early`` the same while Airflow still imports; ``machine`` no warning at
     all; ``process`` the task process alone.
@@ -67,14 +65,11 @@ def take_away(
         wait_for_log(lab, run, task, number, "plays")
         random_pause(lab)
     if kill == "process":
-        gone = lab.kill_task_process(run, task)
+        lab.kill_task_process(run, task)
     else:
-        gone = lab.reclaim(run, task, grace={"machine": 0, "early": GRACE}.get(kill, PATIENCE))
-    if last:
-        return 0.0
-    following = lab.client.wait_for_try(run, task, number + 1)
-    assert following.start_date is not None
-    return (following.start_date - gone.first_signal).total_seconds()
+        lab.reclaim(run, task, grace={"machine": 0, "early": GRACE}.get(kill, PATIENCE))
+    if not last:
+        lab.client.wait_for_try(run, task, number + 1)
 
 
 def random_pause(lab: SpotLab) -> None:
