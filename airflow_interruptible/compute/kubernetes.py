@@ -112,12 +112,15 @@ class KubernetesCompute:
     def place_pod(self, pod: Any, capacity: CapacityType) -> CapacityType:
         """Make a ``V1Pod`` that is about to be created ask for ``capacity``, and return what it now asks for.
 
-        That is the other one if the pod can be nowhere else; it then stays as its author wrote it. Idempotent.
+        That is the other one if the pod can be nowhere else; but for our label, which says so, it then stays as its
+        author wrote it. Idempotent.
         """
         spec = _generator().serialize_pod(pod)
         if why := _Pod(spec, {}).refusal_of(self._patches[capacity]):
             log.warning("This pod cannot be placed %s: %s. It stays as it is.", capacity.phrase, why)
-            return next(other for other in CapacityType if other is not capacity)
+            capacity = next(other for other in CapacityType if other is not capacity)
+            pod.metadata.labels = {**(pod.metadata.labels or {}), LABEL: capacity.value}
+            return capacity
         wanted = patched(spec, self._patches[capacity])
         places = {name: wanted["spec"][name] for name in _PLACES.values() if name in wanted["spec"]}
         labels = wanted["metadata"]["labels"]
@@ -171,7 +174,7 @@ def _preset(name: object) -> Mapping[CapacityType, PodPatch]:
 
 
 def _labelled(capacity: CapacityType) -> PodPatch:
-    return PodPatch(labels={LABEL: capacity.value})
+    return PodPatch(own_labels={LABEL: capacity.value})
 
 
 def _patch(key: str, option: object) -> PodPatch:

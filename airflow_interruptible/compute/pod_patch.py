@@ -29,12 +29,14 @@ class PodPatch:
     :param tolerations: of the taints of the node.
     :param match_expressions: node affinity requirements, all of which must hold.
     :param labels: of the pod itself; they place nothing, and tell cost tools.
+    :param own_labels: labels of ours, which nobody else may set.
     """
 
     node_selector: Mapping[str, str] = field(default_factory=dict)
     tolerations: Sequence[Mapping[str, Any]] = ()
     match_expressions: Sequence[Requirement] = ()
     labels: Mapping[str, str] = field(default_factory=dict)
+    own_labels: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def selects(self) -> bool:
@@ -48,6 +50,7 @@ class PodPatch:
             _union(other.tolerations, self.tolerations),
             _union(self.match_expressions, other.match_expressions),
             {**self.labels, **other.labels},
+            {**self.own_labels, **other.own_labels},
         )
 
 
@@ -55,6 +58,7 @@ def patched(pod: Pod, patch: PodPatch, template: Pod | None = None) -> dict[str,
     """Return ``pod`` with ``patch`` added; no argument is changed. A label that the author gave a value keeps it.
 
     :param pod: the override that its author wrote.
+    :param patch: what is added. Its ``own_labels`` replace the author's: they say what was asked for this time.
     :param template: the pod that Airflow will merge the override into. Airflow takes ``nodeSelector``,
         ``tolerations`` and ``affinity`` from the override alone once it has them, so the template's are carried over.
     """
@@ -67,7 +71,7 @@ def patched(pod: Pod, patch: PodPatch, template: Pod | None = None) -> dict[str,
     if patch.match_expressions:
         spec["affinity"] = _with_requirements(own["affinity"], patch.match_expressions)
     metadata = {**(pod.get("metadata") or {})}
-    metadata["labels"] = {**patch.labels, **(metadata.get("labels") or {})}
+    metadata["labels"] = {**patch.labels, **(metadata.get("labels") or {}), **patch.own_labels}
     return {**pod, "metadata": metadata, "spec": {"containers": [], **spec}}
 
 
@@ -100,14 +104,18 @@ def _union(first: Sequence[Mapping[str, Any]], then: Sequence[Mapping[str, Any]]
 def _with_requirements(affinity: Mapping[str, Any], requirements: Sequence[Requirement]) -> dict[str, Any]:
     node = affinity.get("nodeAffinity") or {}
     required = node.get(_REQUIRED) or {}
-    terms = required.get("nodeSelectorTerms") or [{"matchExpressions": []}]
-    terms = [_narrowed(term, requirements) for term in terms]
-    return {**affinity, "nodeAffinity": {**node, _REQUIRED: {**required, "nodeSelectorTerms": terms}}}
+    terms = required.get("nodeSelectorTerms")
+    narrowed = [_narrowed(term, requirements) for term in terms] if terms else [_term(requirements)]
+    return {**affinity, "nodeAffinity": {**node, _REQUIRED: {**required, "nodeSelectorTerms": narrowed}}}
+
+
+def _term(requirements: Sequence[Requirement]) -> dict[str, Any]:
+    return {"matchExpressions": [dict(requirement) for requirement in requirements]}
 
 
 def _narrowed(term: Mapping[str, Any], requirements: Sequence[Requirement]) -> dict[str, Any]:
-    if not term:
-        return {}
+    if not any(term.values()):
+        return dict(term)
     present = term.get("matchExpressions") or []
     missing = [dict(requirement) for requirement in requirements if requirement not in present]
     return {**term, "matchExpressions": [*present, *missing]}

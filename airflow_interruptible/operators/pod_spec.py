@@ -26,7 +26,7 @@ def known_pod(arguments: Mapping[str, Any]) -> dict[str, Any]:
     )
     spec = {field: next((layer[field] for layer in layers if layer.get(field)), None) for field in _FIELDS}
     plain = {field: _plain(value) for field, value in spec.items()}
-    return {"spec": {**plain, "nodeSelector": _certain(plain["nodeSelector"])}}
+    return {"spec": _certain({**plain, "nodeSelector": _all_strings(plain["nodeSelector"])})}
 
 
 def _spec(pod: Any) -> Mapping[str, Any]:
@@ -43,12 +43,36 @@ def _plain(value: Any) -> Mapping[str, Any]:
     return value if isinstance(value, Mapping) else {}
 
 
-def _certain(selector: Mapping[str, Any]) -> dict[str, str]:
-    return {key: value for key, value in selector.items() if isinstance(value, str) and "{{" not in key + value}
+def _all_strings(selector: Mapping[str, Any]) -> dict[str, str]:
+    return {key: value for key, value in selector.items() if isinstance(value, str)}
+
+
+def _certain(part: Any) -> Any:
+    """Return ``part`` without what a template string decides: an entry of a mapping, a requirement as a whole."""
+    if isinstance(part, Mapping):
+        return {
+            key: _certain(value) for key, value in part.items() if not _is_template(key) and not _is_template(value)
+        }
+    if isinstance(part, list):
+        return [_certain(item) for item in part if not (_is_requirement(item) and _says_a_template(item))]
+    return part
+
+
+def _is_requirement(item: Any) -> bool:
+    return isinstance(item, Mapping) and "key" in item and "operator" in item
+
+
+def _says_a_template(requirement: Mapping[str, Any]) -> bool:
+    values = requirement.get("values")
+    return any(map(_is_template, [*requirement.values(), *(values if isinstance(values, list) else ())]))
+
+
+def _is_template(value: object) -> bool:
+    return isinstance(value, str) and ("{{" in value or "{%" in value)
 
 
 def _template(path: object) -> object:
-    if not isinstance(path, str) or "{{" in path:
+    if not isinstance(path, str) or _is_template(path):
         return None
     from airflow.utils import yaml
 

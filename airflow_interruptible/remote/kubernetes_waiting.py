@@ -24,7 +24,7 @@ from airflow_interruptible.remote.kubernetes_client import SECONDS
 from airflow_interruptible.rules import DEFAULT_RULES
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
     from datetime import datetime
 
     from airflow_interruptible.core.classification import Classification
@@ -71,31 +71,46 @@ def namespaces() -> Sequence[str | None]:
     return [name.strip() for name in listed.split(",") if name.strip()] or [None]
 
 
-def waiting(api: Any, scheduler: int, labels: Mapping[str, str]) -> Iterator[WaitingPod]:
-    """Yield the Pending pods of a scheduler that have no node.
+def waiting(api: Any, namespace: str | None, scheduler: int, labels: Mapping[str, str]) -> list[WaitingPod]:
+    """Return the Pending pods of a scheduler that have no node.
 
-    Read as JSON and from the API server's cache: in a storm there are thousands, and this process has better to do.
-
+    :param namespace: where, None is everywhere.
     :param scheduler: the id of the scheduler's job.
     :param labels: which the pods must have.
     :raises Exception: whatever the client raises.
     """
-    wanted = {"kubernetes_executor": "True", "airflow-worker": str(scheduler), **labels}
+    return _pending(api, namespace, [f"airflow-worker={scheduler}", *_equal(labels)])
+
+
+def left_over(api: Any, namespace: str | None, scheduler: int, labels: Mapping[str, str]) -> list[WaitingPod]:
+    """Return the waiting pods that another scheduler has taken from its executor and not deleted: it died in between.
+
+    An executor is done with a pod only once it has ended, so a pod that still waits is nobody's but ours.
+
+    :raises Exception: whatever the client raises.
+    """
+    return _pending(api, namespace, [f"airflow-worker!={scheduler}", f"{_done_key()}=True", *_equal(labels)])
+
+
+def _equal(labels: Mapping[str, str]) -> list[str]:
+    return [f"{key}={value}" for key, value in labels.items()]
+
+
+def _pending(api: Any, namespace: str | None, terms: Sequence[str]) -> list[WaitingPod]:
+    """Read as JSON and from the API server's cache: in a storm there are thousands, and this process is busy."""
     query = {
-        "label_selector": ",".join(f"{key}={value}" for key, value in wanted.items()),
+        "label_selector": ",".join(["kubernetes_executor=True", *terms]),
         "field_selector": "status.phase=Pending",
         "resource_version": "0",
         "_preload_content": False,
         "_request_timeout": 5 * SECONDS,
     }
-    for namespace in namespaces():
-        if namespace is None:
-            answer = api.list_pod_for_all_namespaces(**query)
-        else:
-            answer = api.list_namespaced_pod(namespace, **query)
-        for pod in each(json.loads(answer.data), "items"):
-            if not inside(pod, "spec").get("nodeName"):
-                yield _waiting_pod(pod)
+    if namespace is None:
+        answer = api.list_pod_for_all_namespaces(**query)
+    else:
+        answer = api.list_namespaced_pod(namespace, **query)
+    found = each(json.loads(answer.data), "items")
+    return [_waiting_pod(pod) for pod in found if not inside(pod, "spec").get("nodeName")]
 
 
 def _waiting_pod(pod: Mapping[str, Any]) -> WaitingPod:
@@ -139,6 +154,15 @@ def take(api: Any, pod: WaitingPod) -> bool:
         if not _accepted(api.patch_namespaced_pod, pod, {"metadata": labels}):
             return False
     # By its uid alone: that it was labelled proves that it waited a moment ago, and a node that came since is too late.
+    return delete(api, pod)
+
+
+def delete(api: Any, pod: WaitingPod) -> bool:
+    """Delete a pod; no other one that has its name.
+
+    :return: whether it is gone for good.
+    :raises Exception: whatever else the client raises.
+    """
     return _accepted(api.delete_namespaced_pod, pod, {"preconditions": {"uid": pod.uid}})
 
 

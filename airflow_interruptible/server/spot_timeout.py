@@ -18,7 +18,8 @@ import threading
 import time
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta, timezone
-from typing import TYPE_CHECKING, Any
+from functools import partial
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from airflow_interruptible.compute.kubernetes import LABEL
 from airflow_interruptible.core.capacity import CapacityType
@@ -29,12 +30,14 @@ from airflow_interruptible.server.seam import SeamChangedError
 from airflow_interruptible.settings import get_settings
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from airflow_interruptible.core.classification import Classification
     from airflow_interruptible.server.seam import Key
 
 log = logging.getLogger(__name__)
+
+T = TypeVar("T")
 
 _OFTEN, _SELDOM = 1.0, 15.0
 """Seconds between two looks: a tenth of the time-out, between these."""
@@ -71,19 +74,48 @@ class Watch:
     _api: Any = None
     _taken: dict[tuple[Key, int], Classification] = field(default_factory=dict)
     """Attempts whose pod is gone and whose end is yet to be recorded."""
+    _refused: set[str] = field(default_factory=set)
+    """What has been warned of already."""
 
     def look(self) -> None:
         """Take every pod that has waited too long, and end the attempts of those that were taken.
 
-        :raises Exception: whatever the Kubernetes client or the database raises; the next look goes on from there.
+        Each namespace and each pod by itself: one that refuses is warned of once, and costs the others nothing.
+
+        :raises Exception: nothing could be looked at, neither in the cluster nor in the database.
         """
         self._api = self._api or pods.client()
-        for pod in list(pods.waiting(self._api, self.job_id, {LABEL: CapacityType.SPOT.value})):
-            self._judge(pod)
-        for (key, number), why in list(self._taken.items()):
-            if unplaced.end(key, number, self.job_id, why):
-                log.info("Try %d of %s found no spot node, so the next one goes on-demand: %s", number, key, why.reason)
-                del self._taken[key, number]
+        self._end_all_taken()
+        looks = [self._looked_at(namespace) for namespace in pods.namespaces()]
+        failed = [look for look in looks if look is not None]
+        if failed and len(failed) == len(looks):
+            raise failed[0]
+
+    def _looked_at(self, namespace: str | None) -> Exception | None:
+        """Look after the pods of one namespace.
+
+        :return: why that could not be done.
+        """
+        where = "any namespace" if namespace is None else f"namespace {namespace}"
+        labels = {LABEL: CapacityType.SPOT.value}
+        waiting = self._tried(f"listed in {where}", lambda: pods.waiting(self._api, namespace, self.job_id, labels))
+        if isinstance(waiting, Exception):
+            return waiting
+        for pod in waiting:
+            self._tried(f"given up: {pod.namespace}/{pod.name}", partial(self._judge, pod))
+        left = self._tried(f"listed in {where}", lambda: pods.left_over(self._api, namespace, self.job_id, labels))
+        for pod in () if isinstance(left, Exception) else left:
+            self._tried(f"deleted: {pod.namespace}/{pod.name}", partial(pods.delete, self._api, pod))
+        return None
+
+    def _tried(self, what: str, do: Callable[[], T]) -> T | Exception:
+        try:
+            return do()
+        except Exception as error:  # noqa: BLE001 - whatever it is, it is about this one, and tried again at the next look
+            tell = log.debug if what in self._refused else log.warning
+            tell("Pods that wait for a spot node cannot be %s. %s", what, _INSTEAD, exc_info=True)
+            self._refused.add(what)
+            return error
 
     def _judge(self, pod: pods.WaitingPod) -> None:
         if pod.created is None or datetime.now(timezone.utc) - pod.created < self.patience:
@@ -96,6 +128,19 @@ class Watch:
         if pods.take(self._api, pod):
             waited = f"no spot node within {self.patience.total_seconds():g} s: {why.reason}"
             self._taken[which] = replace(why, reason=f"{waited}; {said}" if said else waited)
+            self._end(which)
+
+    def _end_all_taken(self) -> None:
+        for which in list(self._taken):
+            self._tried(f"counted: try {which[1]} of {which[0]}", partial(self._end, which))
+
+    def _end(self, which: tuple[Key, int]) -> None:
+        """Record the end of an attempt whose pod is gone; it is not forgotten before that has been done."""
+        why = self._taken[which]
+        if unplaced.end(*which, self.job_id, why):
+            key, number = which
+            log.info("Try %d of %s found no spot node, so the next one goes on-demand: %s", number, key, why.reason)
+            del self._taken[which]
 
 
 def _which(annotations: Mapping[str, str]) -> tuple[Key, int] | None:

@@ -118,7 +118,7 @@ def test_everything_of_the_author_s_survives(mine: dict[str, Any]) -> None:
 @given(mine=PODS)
 def test_every_term_that_can_match_gets_every_requirement_once(mine: dict[str, Any]) -> None:
     for term in terms_of(patched(mine, SPOT)):
-        assert term == {} or term["matchExpressions"].count(IS_SPOT) == 1
+        assert not any(term.values()) or term["matchExpressions"].count(IS_SPOT) == 1
 
 
 def test_an_empty_pod_gets_it_all() -> None:
@@ -235,3 +235,18 @@ def test_node_selectors_contradict_as_well() -> None:
     assert judged(pod(nodeSelector={"pool": "mine"}), SPOT)
     assert judged(pod(nodeSelector={"capacity": "on-demand"}, affinity=affinity({"matchExpressions": [IS_BIG]})), SPOT)
     assert not judged(pod(nodeSelector={"pool": "spot", "zone": "a"}), SPOT)
+
+
+@pytest.mark.parametrize("empty", [{}, {"matchExpressions": []}, {"matchExpressions": [], "matchFields": []}])
+def test_a_term_that_matches_no_node_still_matches_none(empty: dict[str, Any]) -> None:
+    zone = {"matchExpressions": [{"key": "zone", "operator": "In", "values": ["a"]}]}
+    first, second = terms_of(patched(pod(affinity=affinity(empty, zone)), SPOT))
+    assert first == empty
+    assert second["matchExpressions"] == [*zone["matchExpressions"], IS_SPOT]
+
+
+def test_a_label_of_ours_is_nobody_else_s() -> None:
+    patch = PodPatch(node_selector={"a": "b"}, labels={"team": "spot"}, own_labels={"ours": "on-demand"})
+    after = patched({"metadata": {"labels": {"team": "data", "ours": "spot"}}}, patch)
+    assert after["metadata"]["labels"] == {"team": "data", "ours": "on-demand"}
+    assert PodPatch().and_also(patch).own_labels == patch.own_labels

@@ -400,6 +400,7 @@ ONLY_ON_DEMAND = {KEY: "on-demand"}
         {"affinity": model(pinned(affinity=affinity(NOT_SPOT))).spec.affinity},
         {"full_pod_spec": model(pinned(nodeSelector=ONLY_ON_DEMAND))},
         {"pod_template_dict": pinned(nodeSelector=ONLY_ON_DEMAND)},
+        {"pod_template_dict": pinned(affinity=affinity(NOT_SPOT, {**IN_SPOT, "key": "{{ params.key }}"}))},
     ],
 )
 def test_a_pod_that_could_be_on_one_capacity_only_is_refused(arguments: dict[str, Any]) -> None:
@@ -420,6 +421,9 @@ def test_so_is_one_of_a_mapped_task() -> None:
     "arguments",
     [
         {"node_selector": {KEY: "{{ var.value.capacity }}"}},
+        {"pod_template_dict": pinned(nodeSelector={KEY: "{% if params.safe %}on-demand{% endif %}"})},
+        {"pod_template_dict": pinned(affinity=affinity({**IN_SPOT, "values": ["{{ params.capacity }}"]}))},
+        {"pod_template_dict": pinned(affinity=affinity({**IN_SPOT, "operator": "{{ params.operator }}"}))},
         {"pod_template_file": "/there/is/no/such/file.yaml"},
         {"pod_template_file": "{{ var.value.template }}"},
         {"pod_template_dict": pinned(nodeSelector=ONLY_ON_DEMAND), "node_selector": {"the": "argument counts"}},

@@ -76,7 +76,7 @@ def launch(api: Any) -> Iterator[Any]:
 
 
 def waiting(api: Any) -> dict[str, pods.WaitingPod]:
-    return {pod.name: pod for pod in pods.waiting(api, SCHEDULER, ON_SPOT)}
+    return {pod.name: pod for pod in pods.waiting(api, "default", SCHEDULER, ON_SPOT)}
 
 
 def until_refused(api: Any, name: str) -> pods.WaitingPod:
@@ -263,3 +263,14 @@ def test_the_executor_frees_the_slot_of_a_pod_that_leaves_its_watch() -> None:
     results = KubernetesResults(key, ADOPTED, "p", "ns", "1", None)  # type: ignore[arg-type]
     KubernetesExecutor._change_state.__wrapped__(executor, results, session=None)  # type: ignore[attr-defined]
     assert (executor.running, executor.pod_launch_attempts, executor.event_buffer) == (set(), {}, {})
+
+
+def test_what_another_scheduler_left_half_taken_is_found(api: Any, launch: Any) -> None:
+    mine, other, done = str(SCHEDULER), str(SCHEDULER - 1), {pods._done_key(): "True"}
+    name = launch(**{"airflow-worker": other, **done})
+    launch(**{"airflow-worker": mine, **done})
+    launch(**{"airflow-worker": other})
+    (left,) = pods.left_over(api, "default", SCHEDULER, ON_SPOT)
+    assert left.name == name
+    assert pods.delete(api, left)
+    assert not pods.left_over(api, None, SCHEDULER, ON_SPOT)

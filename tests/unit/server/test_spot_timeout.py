@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta, timezone
 from typing import TYPE_CHECKING, Any
 
@@ -41,13 +41,27 @@ class World:
     takes: bool = True
     waits: bool = True
     ends: bool = True
+    namespaces: list[str] = field(default_factory=lambda: ["ns"])
+    forbidden: frozenset[str] = frozenset()
+    """Names of namespaces that may not be listed, and of pods that may not be taken."""
+    left_over: list[WaitingPod] = field(default_factory=list)
+    deleted: list[WaitingPod] = field(default_factory=list)
 
 
 @pytest.fixture
 def world(monkeypatch: pytest.MonkeyPatch) -> World:
     world = World()
 
+    def refuse(name: str) -> None:
+        if name in world.forbidden:
+            raise OSError(f"{name} is forbidden")
+
+    def waiting(_api: Any, namespace: str, *_: Any) -> list[WaitingPod]:
+        refuse(namespace)
+        return [one for one in world.waiting if one.namespace == namespace]
+
     def take(_api: Any, one: WaitingPod) -> bool:
+        refuse(one.name)
         world.taken.append(one)
         return world.takes
 
@@ -56,7 +70,10 @@ def world(monkeypatch: pytest.MonkeyPatch) -> World:
         return world.ends
 
     monkeypatch.setattr(spot_timeout.pods, "client", object)
-    monkeypatch.setattr(spot_timeout.pods, "waiting", lambda *_: iter(world.waiting))
+    monkeypatch.setattr(spot_timeout.pods, "namespaces", lambda: world.namespaces)
+    monkeypatch.setattr(spot_timeout.pods, "waiting", waiting)
+    monkeypatch.setattr(spot_timeout.pods, "left_over", lambda *_: world.left_over)
+    monkeypatch.setattr(spot_timeout.pods, "delete", lambda _api, one: world.deleted.append(one))
     monkeypatch.setattr(spot_timeout.pods, "why", lambda _: world.why)
     monkeypatch.setattr(spot_timeout.pods, "autoscaler_says", lambda *_: "NotTriggerScaleUp: max size reached")
     monkeypatch.setattr(spot_timeout.pods, "take", take)
@@ -126,6 +143,79 @@ def test_an_end_that_could_not_be_recorded_is_tried_again(world: World, watch: s
     watch.look()
     watch.look()
     assert [ended[0] for ended in world.ended] == [KEY, KEY]
+
+
+# -- one that refuses costs the others nothing
+
+
+def named(name: str, namespace: str = "ns") -> WaitingPod:
+    return replace(pod(), name=name, namespace=namespace, annotations={**pod().annotations, "task_id": name})
+
+
+def tasks(world: World) -> list[str]:
+    return [key[1] for key, *_ in world.ended]
+
+
+def test_a_pod_that_cannot_be_taken_costs_only_its_own_attempt(
+    world: World, watch: spot_timeout.Watch, warnings_of: Callable[[], list[str]]
+) -> None:
+    world.waiting, world.forbidden = [named("a"), named("b"), named("c")], frozenset("b")
+    watch.look()
+    assert tasks(world) == ["a", "c"]
+    world.waiting = [named("b")]
+    watch.look()
+    (warning,) = warnings_of()
+    assert "given up: ns/b" in warning
+    assert "task_queued_timeout" in warning
+    world.forbidden = frozenset()
+    watch.look()
+    assert tasks(world) == ["a", "c", "b"], "looked at anew each time"
+
+
+def test_a_namespace_that_cannot_be_listed_costs_only_its_own(
+    world: World, watch: spot_timeout.Watch, warnings_of: Callable[[], list[str]]
+) -> None:
+    world.namespaces, world.forbidden = ["gone", "ns"], frozenset({"gone"})
+    world.waiting = [named("a", "gone"), named("b")]
+    watch.look()
+    watch.look()
+    assert set(tasks(world)) == {"b"}
+    (warning,) = warnings_of()
+    assert "namespace gone" in warning
+
+
+def test_where_none_can_be_listed_the_watch_looks_more_rarely(world: World, watch: spot_timeout.Watch) -> None:
+    world.forbidden = frozenset({"ns"})
+    with pytest.raises(OSError, match="ns is forbidden"):
+        watch.look()
+
+
+def test_an_attempt_whose_pod_was_taken_is_not_forgotten(
+    world: World, watch: spot_timeout.Watch, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its end could not be recorded, and then nothing could be listed either."""
+    world.waiting = [named("a"), named("b")]
+    end, down = unplaced.end, [True]
+
+    def failing(key: Any, *rest: Any) -> bool:
+        if down and key[1] == "a":
+            raise OSError("the database is down")
+        return end(key, *rest)
+
+    monkeypatch.setattr(unplaced, "end", failing)
+    watch.look()
+    assert tasks(world) == ["b"]
+    down.clear()
+    world.forbidden = frozenset({"ns"})
+    with pytest.raises(OSError, match="ns is forbidden"):
+        watch.look()
+    assert tasks(world) == ["b", "a"]
+
+
+def test_a_pod_that_another_scheduler_left_half_taken_is_deleted(world: World, watch: spot_timeout.Watch) -> None:
+    world.left_over = [named("old")]
+    watch.look()
+    assert (world.deleted, world.ended) == (world.left_over, [])
 
 
 # -- whether and when it runs
