@@ -167,12 +167,12 @@ def levels(own: bool | None, group: TaskGroup | None, dag: DAG | None) -> dict[L
         Level.TASK: own,
         Level.TASK_GROUP: in_group,
         Level.DAG: checked(in_dag, Level.DAG),
-        Level.CONFIG: get_settings().default or None,
+        Level.CONFIG: get_settings().default,
     }
 
 
 def resolve_interruptible(task: Any, own: bool | None, conf: Mapping[str, Any] | None = None) -> Resolution:
-    """Return the setting that applies to ``task``.
+    """Return the setting that applies to ``task``, which is annotated.
 
     :param task: an operator or a mapped operator.
     :param own: the task's own argument.
@@ -181,7 +181,7 @@ def resolve_interruptible(task: Any, own: bool | None, conf: Mapping[str, Any] |
     """
     values = levels(own, task.task_group, task.get_dag())
     values[Level.RUN] = checked((conf or {}).get("interruptible"), Level.RUN)
-    return resolve(values, teardown=task.is_teardown)
+    return resolve(values, teardown=task.is_teardown, annotated=True)
 
 
 def inherited(name: str, group: TaskGroup | None, dag: DAG | None) -> Any:

@@ -36,7 +36,10 @@ class _Option(NamedTuple):
 _OPTIONS: Mapping[str, _Option] = {
     "default": _Option(
         "boolean",
-        "Whether tasks are interruptible where neither they nor their Dag say so.",
+        "Whether tasks are interruptible where neither they nor their TaskGroup or Dag say so. Empty: those that are "
+        "annotated are, and stock operators are left alone. True: every stock operator of the deployment is "
+        "interruptible, too. False: annotated tasks have to say interruptible=True themselves.",
+        "True",
     ),
     "system_retries": _Option(
         "integer",

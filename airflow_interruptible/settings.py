@@ -24,7 +24,7 @@ SECTION = "interruptible"
 
 DEFAULTS: Mapping[str, str] = MappingProxyType(
     {
-        "default": "False",
+        "default": "",
         "system_retries": "3",
         "system_retry_delay": "10",
         "compute": "none",
@@ -49,7 +49,9 @@ _DIGITS = 6
 class Settings:
     """What the platform team said.
 
-    :param default: ``interruptible`` where no task, TaskGroup or Dag says anything. False: spot is opt-in.
+    :param default: ``interruptible`` where no task, TaskGroup or Dag says anything. None, which is unset: annotated
+        tasks are, and stock ones are left alone. True adopts every stock operator of the deployment; False makes
+        annotated tasks say True themselves.
     :param system_retries: failures of the platform forgiven between two clears. 3, as Flyte forgives.
     :param system_retry_delay: the longest wait after the second system failure in a row. 10 s: long enough to
         spread a storm, short beside the start of a machine.
@@ -70,7 +72,7 @@ class Settings:
     :param currency: of the prices, as reports print it.
     """
 
-    default: bool = False
+    default: bool | None = None
     system_retries: int = 3
     system_retry_delay: timedelta = timedelta(seconds=10)
     compute: str = "none"
@@ -97,7 +99,7 @@ def get_settings() -> Settings:
         return str(conf.get(SECTION, key, fallback=DEFAULTS[key])).strip()
 
     return Settings(
-        default=_bool("default", option("default")),
+        default=_bool("default", option("default")) if option("default") else None,
         system_retries=_natural("system_retries", option("system_retries")),
         system_retry_delay=timedelta(
             seconds=_seconds(
@@ -127,7 +129,11 @@ def _bool(key: str, value: str) -> bool:
             return True
         case "false" | "f" | "0":
             return False
-    raise _wrong(key, value, "True or False", f"Write one of them, or remove it for {DEFAULTS[key]}.")
+    raise _wrong(key, value, "True or False", f"Write one of them, or remove it{_for(DEFAULTS[key])}.")
+
+
+def _for(default: str) -> str:
+    return f" for {default}" if default else ""
 
 
 def _natural(key: str, value: str) -> int:

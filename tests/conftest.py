@@ -59,6 +59,7 @@ def _forget_settings() -> None:
     get_settings.cache_clear()
     if (adoption := sys.modules.get("airflow_interruptible.policies.adoption")) is not None:
         adoption._settings_or_default.cache_clear()
+        adoption._warn_once.cache_clear()
 
 
 @pytest.fixture(autouse=True)

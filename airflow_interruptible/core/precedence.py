@@ -10,10 +10,17 @@ True
 >>> resolve({}).interruptible
 False
 
+Whoever wrote ``@task.interruptible``, and nothing else, means it:
+
+>>> resolve({}, annotated=True)
+Resolution(interruptible=True, level=<Level.ANNOTATION: 'its annotation'>)
+>>> resolve({Level.CONFIG: False}, annotated=True).interruptible
+False
+
 A teardown gives something back, so an interruption of it costs more than it saves: it is interruptible only if it says
 so itself.
 
->>> resolve({Level.DAG: True}, teardown=True).interruptible
+>>> resolve({Level.DAG: True}, teardown=True, annotated=True).interruptible
 False
 >>> resolve({Level.TASK: True}, teardown=True).interruptible
 True
@@ -30,14 +37,18 @@ if TYPE_CHECKING:
 
 
 class Level(str, Enum):
-    """Where a setting was written, strongest first. The value is how messages call it."""
+    """Where a setting was written, strongest first. The value is how messages call it.
+
+    The last two are not written anywhere: what applies where no other level says anything.
+    """
 
     RUN = "dag_run.conf"
     OVERRIDE = "override()"
     TASK = "the task's own argument"
     TASK_GROUP = "the TaskGroup's default_args"
     DAG = "the Dag's default_args"
-    CONFIG = "[interruptible] default in airflow.cfg"
+    CONFIG = "default in section interruptible of airflow.cfg"
+    ANNOTATION = "its annotation"
     BUILT_IN = "the built-in default"
 
 
@@ -49,11 +60,12 @@ class Resolution:
     level: Level
 
 
-def resolve(values: Mapping[Level, bool | None], *, teardown: bool = False) -> Resolution:
+def resolve(values: Mapping[Level, bool | None], *, teardown: bool = False, annotated: bool = False) -> Resolution:
     """Return the first value that is not None, strongest level first.
 
     :param values: what each level says; a missing level and None both mean "inherit".
     :param teardown: the task is a teardown, which inherits nothing.
+    :param annotated: somebody wrote the word for this task, which is True unless a level says otherwise.
     """
     if teardown and not _own(values):
         return Resolution(interruptible=False, level=Level.BUILT_IN)
@@ -61,7 +73,7 @@ def resolve(values: Mapping[Level, bool | None], *, teardown: bool = False) -> R
         value = values.get(level)
         if value is not None:
             return Resolution(interruptible=value, level=level)
-    return Resolution(interruptible=False, level=Level.BUILT_IN)
+    return Resolution(interruptible=annotated, level=Level.ANNOTATION if annotated else Level.BUILT_IN)
 
 
 def _own(values: Mapping[Level, bool | None]) -> bool | None:

@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What happens to a task when its Dag has been parsed: adopt it, if it is stock and meant to be, and place it.
+"""What happens to a task when its Dag has been parsed: a stock one may be adopted, an annotated one is placed.
+
+A stock task is adopted wherever its TaskGroup or Dag says ``interruptible``, True or False, as both budgets are for
+either; and where only airflow.cfg speaks, if that says True. What only airflow.cfg says never breaks a Dag.
 
 Runs in the Dag processor and again in every worker's parse, so both see the same operator.
 """
@@ -14,12 +17,14 @@ from typing import TYPE_CHECKING, Any
 from airflow_interruptible.compute import Slot
 from airflow_interruptible.core.budget import Account
 from airflow_interruptible.core.placement import choose_capacity
-from airflow_interruptible.core.precedence import Level, resolve
+from airflow_interruptible.core.precedence import Level
 from airflow_interruptible.exceptions import ConfigurationError
 from airflow_interruptible.marker import Marker, tolerated_by
 from airflow_interruptible.settings import Settings, get_settings
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from airflow_interruptible.annotation import Annotation
     from airflow_interruptible.compute import ComputeChoice
     from airflow_interruptible.core.capacity import CapacityType
@@ -30,35 +35,37 @@ _ANNOTATED = "airflow_interruptible.operators.interruptible"
 
 
 def apply(task: Any) -> None:
-    """Adopt ``task`` if it is a stock task that is meant to be interruptible, and place it if it is annotated.
+    """Adopt ``task`` if it is a stock task that somebody speaks of, and place it if it is annotated.
 
     :raises ConfigurationError: an argument cannot be meant.
     :raises TypeError: ``interruptible`` is neither a bool nor None.
     """
     if _is_annotated(task):
         _refresh(task)
-    elif not (_is_wanted(task) and _adopt(task)):
-        return
-    _place(task)
+    elif _is_spoken_of(task):
+        _adopt(task, {})
+    elif _settings_or_default().default:
+        _adopt_for_the_platform(task)
 
 
 def _is_annotated(task: Any) -> bool:
     module = sys.modules.get(_ANNOTATED)
-    return module is not None and issubclass(
-        task.operator_class if task.is_mapped else type(task), module.InterruptibleMixin
-    )
+    return module is not None and issubclass(_class_of(task), module.InterruptibleMixin)
 
 
-def _is_wanted(task: Any) -> bool:
-    """Whether a stock task is meant to be interruptible. Only the levels above the task can say so."""
+def _class_of(task: Any) -> Any:
+    return task.operator_class if task.is_mapped else type(task)
+
+
+def _is_spoken_of(task: Any) -> bool:
+    """Whether the TaskGroup or the Dag of a stock task says ``interruptible``, True or False."""
     dag, group = task.get_dag(), task.task_group
-    default = _settings_or_default().default
-    if not default and not _mentioned(dag) and not _mentioned(group):
+    if not _mentioned(dag) and not _mentioned(group):
         return False
     from airflow_interruptible.annotation import levels
 
     values = levels(None, group, dag)
-    return resolve({level: values.get(level) for level in (Level.TASK_GROUP, Level.DAG, Level.CONFIG)}).interruptible
+    return values[Level.TASK_GROUP] is not None or values[Level.DAG] is not None
 
 
 def _mentioned(source: Any) -> bool:
@@ -75,21 +82,60 @@ def _settings_or_default() -> Settings:
         return Settings()
 
 
-def _adopt(task: Any) -> bool:
-    """Make a stock task an instance of its interruptible class, or a mapped one expand to it; tell if that worked."""
-    from airflow_interruptible.annotation import Annotation, inherited_arguments, prepare_mapped
+def _adopt_for_the_platform(task: Any) -> None:
+    """Adopt a task of which only airflow.cfg speaks. If that contradicts the task, it stays where its author put it."""
+    from airflow_interruptible.annotation import taken_by
+
+    staying = {"interruptible": False, "compute": "none"}
+    free = {name: value for name, value in staying.items() if name not in taken_by(_class_of(task))}
+    if not _adopted(task, {}):
+        _adopted(task, free)
+
+
+def _adopted(task: Any, said: Mapping[str, Any]) -> bool:
+    try:
+        _adopt(task, said)
+    except ConfigurationError as error:
+        _warn_once(
+            f"Task {task.dag_id}.{task.task_id} stays where it is, on demand. Only default in section interruptible of "
+            f"airflow.cfg asks for spot, and: {error}"
+        )
+        return False
+    return True
+
+
+@cache
+def _warn_once(message: str) -> None:
+    """Say it once in each process, which may parse a Dag file again and again."""
+    log.warning("%s", message)
+
+
+def _adopt(task: Any, said: Mapping[str, Any]) -> None:
+    """Make a stock task an instance of its interruptible class, or a mapped one expand to it, and place it.
+
+    Whatever may be refused is looked at before anything is changed.
+
+    :param said: arguments that stand for the task's own, which a stock task cannot have.
+    """
+    from airflow_interruptible.annotation import Annotation, inherited_arguments, mapped_annotation, prepare_mapped
     from airflow_interruptible.compute.launched import launcher_of
     from airflow_interruptible.policies.retry import InterruptibleRetryPolicy
 
-    if not _become_interruptible(task):
-        return False
-    group, dag = task.task_group, task.get_dag()
+    operator_class, group, dag = _class_of(task), task.task_group, task.get_dag()
     if task.is_mapped:
+        annotation = mapped_annotation(operator_class, {**task.partial_kwargs, **said}, group, dag)
+    else:
+        arguments = {**inherited_arguments(operator_class, group, dag), **said}
+        annotation = Annotation.of(arguments, task.retries, get_settings(), launcher_of(operator_class))
+    columns = _placed(task, annotation)
+    if not _become_interruptible(task):
+        return
+    if task.is_mapped:
+        task.partial_kwargs.update(said)
         prepare_mapped(task.operator_class, task.partial_kwargs, group, dag, InterruptibleRetryPolicy.around)
     else:
-        arguments = inherited_arguments(type(task), group, dag)
-        task.annotate(Annotation.of(arguments, task.retries, get_settings(), launcher_of(type(task))))
-    return True
+        task.annotate(annotation)
+    _write(task, columns)
 
 
 def _become_interruptible(task: Any) -> bool:
@@ -113,7 +159,7 @@ def _become_interruptible(task: Any) -> bool:
 
 
 def _refresh(task: Any) -> None:
-    """Take over ``retries`` and a ``retry_policy`` that the author, or another policy, set after the task was made."""
+    """Take over what the author, or another policy, set after the task was made, and place it."""
     from airflow_interruptible.annotation import annotation_of, with_user_retries
     from airflow_interruptible.policies.retry import InterruptibleRetryPolicy
 
@@ -121,15 +167,15 @@ def _refresh(task: Any) -> None:
     annotation = annotation_of(task)
     if task.retries != annotation.budget.total_retries:
         with_user_retries(task, annotation, task.retries)
+    _write(task, _placed(task, annotation_of(task)))
 
 
-def _place(task: Any) -> None:
-    """Send the first attempt where it belongs, and leave the server a marker for the later ones."""
-    from airflow_interruptible.annotation import annotation_of, resolve_interruptible
+def _placed(task: Any, annotation: Annotation) -> dict[str, Any]:
+    """Return the columns that send the first attempt where it belongs, and tell the server about the later ones."""
+    from airflow_interruptible.annotation import resolve_interruptible
 
-    annotation = annotation_of(task)
     interruptible = resolve_interruptible(task, annotation.interruptible).interruptible
-    slot = Slot(task.queue, task.executor, task.executor_config)
+    slot = Slot(task.queue, task.executor, task.executor_config or {})
     compute = annotation.compute.build()
     if interruptible:
         compute.check(slot)
@@ -140,7 +186,7 @@ def _place(task: Any) -> None:
     config = dict(placed.executor_config)
     if tolerated_by(placed.executor):
         config = _marker(task, annotation, interruptible, capacity).to_config(config)
-    _write(task, {"queue": placed.queue, "executor": placed.executor, "executor_config": config})
+    return {"queue": placed.queue, "executor": placed.executor, "executor_config": config}
 
 
 def _check_launch(task: Any, choice: ComputeChoice, *, interruptible: bool) -> None:
@@ -148,7 +194,7 @@ def _check_launch(task: Any, choice: ComputeChoice, *, interruptible: bool) -> N
     from airflow_interruptible.compute.launched import launcher_of
 
     compute = choice.build()
-    launcher = launcher_of(task.operator_class if task.is_mapped else type(task))
+    launcher = launcher_of(_class_of(task))
     if interruptible and launcher is not None:
         launcher.placing_class.check_launch(compute, task.partial_kwargs if task.is_mapped else vars(task))
 

@@ -52,7 +52,7 @@ def test_a_stock_operator_is_adopted(parse: Callable[[DAG], DAG], name: str) -> 
 
 
 @pytest.mark.parametrize("name", STOCK)
-@pytest.mark.parametrize("default_args", [{}, {"interruptible": False}, {"system_retries": 9}])
+@pytest.mark.parametrize("default_args", [{}, {"interruptible": None}, {"system_retries": 9}])
 def test_a_stock_operator_that_nobody_mentions_is_not(
     parse: Callable[[DAG], DAG], name: str, default_args: dict[str, Any]
 ) -> None:
@@ -138,18 +138,29 @@ def test_a_group_may_want_it_and_another_may_not(parse: Callable[[DAG], DAG]) ->
             with TaskGroup("refuses", default_args={"interruptible": False}):
                 EmptyOperator(task_id="t")
     parse(dag)
-    adopted = {task.task_id for task in dag.tasks if isinstance(task, InterruptibleMixin)}
-    assert adopted == {"wants.t", "wants.inner.t"}
+    adopted = {task.task_id: task.interruptible for task in dag.tasks if isinstance(task, InterruptibleMixin)}
+    assert adopted == {"wants.t": True, "wants.inner.t": True, "wants.refuses.t": False}
 
 
-def test_a_group_may_refuse_what_the_dag_wants(parse: Callable[[DAG], DAG]) -> None:
+@pytest.mark.parametrize("name", STOCK)
+def test_a_stock_operator_whose_dag_says_no_has_both_budgets(parse: Callable[[DAG], DAG], name: str) -> None:
+    with DAG("d", schedule=None, default_args={**YES, "interruptible": False}) as dag:
+        built = STOCK[name](task_id="t")
+    stock = type(built)
+    adopted = parse(dag).get_task("t")
+    assert type(adopted) is interruptible(stock)
+    assert (adopted.interruptible, adopted.retries, adopted.user_retries) == (False, 5, 2)
+
+
+def test_a_group_may_refuse_what_the_dag_wants(parse: Callable[[DAG], DAG], configure: Callable[..., None]) -> None:
+    configure(**QUEUES)
     with DAG("d", schedule=None, default_args=YES) as dag:
         EmptyOperator(task_id="a")
         with TaskGroup("g", default_args={"interruptible": False}):
             EmptyOperator(task_id="b")
     parse(dag)
-    assert isinstance(dag.get_task("a"), InterruptibleMixin)
-    assert not isinstance(dag.get_task("g.b"), InterruptibleMixin)
+    assert (dag.get_task("a").queue, dag.get_task("g.b").queue) == ("cheap", "safe")
+    assert dag.get_task("g.b").retries == 5
 
 
 def test_airflow_cfg_may_want_every_dag(parse: Callable[[DAG], DAG], configure: Callable[..., None]) -> None:
@@ -161,7 +172,27 @@ def test_airflow_cfg_may_want_every_dag(parse: Callable[[DAG], DAG], configure: 
     adopted = parse(plain).get_task("t")
     assert isinstance(adopted, InterruptibleMixin)
     assert (adopted.interruptible, adopted.retries) == (True, 4)
-    assert type(parse(refusing).get_task("t")) is EmptyOperator
+    assert not parse(refusing).get_task("t").interruptible
+
+
+def test_airflow_shows_no_import_error_for_what_only_airflow_cfg_says(
+    tmp_path: Any, configure: Callable[..., None]
+) -> None:
+    from airflow.dag_processing.dagbag import DagBag
+
+    configure(default="True", **QUEUES)
+    file = tmp_path / "dag.py"
+    file.write_text(
+        "from airflow.sdk import DAG\n"
+        "from airflow.providers.standard.operators.bash import BashOperator\n"
+        "with DAG('d', schedule=None):\n"
+        "    BashOperator(task_id='a', bash_command='true', queue='gpu', retries=1)\n"
+        "    BashOperator(task_id='b', bash_command='true', retries=1)\n"
+    )
+    bag = DagBag(dag_folder=file, collect_dags=False)
+    bag.process_file(str(file))
+    assert bag.import_errors == {}
+    assert [bag.dags["d"].get_task(name).queue for name in "ab"] == ["gpu", "cheap"]
 
 
 def test_a_task_may_refuse_what_the_dag_wants(parse: Callable[[DAG], DAG], configure: Callable[..., None]) -> None:

@@ -62,7 +62,7 @@ def test_it_is_a_taskflow_task_like_any_other(dag: DAG) -> None:
 @pytest.mark.parametrize(
     ("outer", "inner", "own", "override", "applies"),
     [
-        (None, None, None, None, False),
+        (None, None, None, None, True),
         (True, None, None, None, True),
         (True, False, None, None, False),
         (False, True, None, None, True),

@@ -149,6 +149,12 @@ def test_the_nearest_group_that_says_something_counts() -> None:
     assert levels(None, inner, None)[Level.TASK_GROUP] is False
 
 
+@pytest.mark.parametrize(("said", "expected"), [("", None), ("True", True), ("False", False)])
+def test_airflow_cfg_may_say_nothing(configure: Callable[..., None], said: str, expected: bool | None) -> None:
+    configure(default=said)
+    assert levels(None, None, None)[Level.CONFIG] is expected
+
+
 def test_levels_without_a_dag() -> None:
     assert levels(True, None, None) == {Level.TASK: True, Level.TASK_GROUP: None, Level.DAG: None, Level.CONFIG: None}
 
@@ -172,6 +178,14 @@ def test_resolving_with_and_without_a_run() -> None:
     )
     with pytest.raises(TypeError, match=r"dag_run\.conf says"):
         resolve_interruptible(task, None, {"interruptible": "false"})
+
+
+def test_an_annotated_task_is_interruptible_unless_a_level_says_otherwise(configure: Callable[..., None]) -> None:
+    with DAG("d", schedule=None):
+        task = Interruptible(task_id="t")
+    assert resolve_interruptible(task, None) == Resolution(interruptible=True, level=Level.ANNOTATION)
+    configure(default="False")
+    assert resolve_interruptible(task, None) == Resolution(interruptible=False, level=Level.CONFIG)
 
 
 def test_inherited_is_the_group_over_the_dag() -> None:

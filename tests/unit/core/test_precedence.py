@@ -9,7 +9,7 @@ import pytest
 
 from airflow_interruptible.core.precedence import Level, Resolution, checked, resolve
 
-STATED = [level for level in Level if level is not Level.BUILT_IN]
+STATED = [level for level in Level if level not in (Level.ANNOTATION, Level.BUILT_IN)]
 
 
 def test_the_order_is_the_one_of_the_contract() -> None:
@@ -32,9 +32,22 @@ def test_nobody_said_anything(values: dict[Level, bool | None]) -> None:
     assert resolve(values) == Resolution(interruptible=False, level=Level.BUILT_IN)
 
 
+@pytest.mark.parametrize("values", [{}, dict.fromkeys(STATED)])
+def test_who_wrote_the_word_and_nothing_else_means_it(values: dict[Level, bool | None]) -> None:
+    assert resolve(values, annotated=True) == Resolution(interruptible=True, level=Level.ANNOTATION)
+
+
+@pytest.mark.parametrize("level", STATED)
+def test_any_level_stands_above_the_annotation(level: Level) -> None:
+    assert resolve({level: False}, annotated=True) == Resolution(interruptible=False, level=level)
+
+
+@pytest.mark.parametrize("annotated", [True, False])
 @pytest.mark.parametrize("level", [Level.TASK_GROUP, Level.DAG, Level.CONFIG, Level.RUN])
-def test_a_teardown_inherits_nothing(level: Level) -> None:
-    assert resolve({level: True}, teardown=True) == Resolution(interruptible=False, level=Level.BUILT_IN)
+def test_a_teardown_inherits_nothing(level: Level, annotated: bool) -> None:
+    assert resolve({level: True}, teardown=True, annotated=annotated) == Resolution(
+        interruptible=False, level=Level.BUILT_IN
+    )
 
 
 @pytest.mark.parametrize("level", [Level.TASK, Level.OVERRIDE])

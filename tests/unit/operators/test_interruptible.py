@@ -139,7 +139,7 @@ def test_nothing_said_is_the_default(dag: DAG, configure: Callable[..., None]) -
     task = InterruptibleWork(task_id="t")
     assert (task.user_retries, task.system_retries, task.retries) == (0, 5, 5)
     assert task.interruptible_annotation.system_retry_delay == timedelta(seconds=3)
-    assert not task.interruptible
+    assert task.interruptible, "who wrote the word, and nothing else, means it"
 
 
 def test_arguments_come_from_default_args_too() -> None:
@@ -156,6 +156,8 @@ def test_arguments_come_from_default_args_too() -> None:
     ("config", "levels", "applies"),
     [
         # airflow.cfg, then the Dag, the TaskGroup, the task's default_args, the task's argument
+        ("", (None, None, None, None), True),
+        ("", (False, None, None, None), False),
         ("False", (None, None, None, None), False),
         ("True", (None, None, None, None), True),
         ("True", (False, None, None, None), False),

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import pytest
 from airflow.providers.standard.operators.empty import EmptyOperator
-from airflow.sdk import DAG, BaseOperator
+from airflow.sdk import DAG, BaseOperator, TaskGroup
 from airflow.sdk.definitions.retry_policy import ExceptionRetryPolicy
 
 from airflow_interruptible import interruptible
@@ -44,8 +44,12 @@ def marker(task: Any) -> Marker:
 # -- which tasks
 
 
-@pytest.mark.parametrize("default_args", [{}, {"retries": 3}, {"interruptible": False}, {"interruptible": None}])
-def test_a_stock_task_that_nobody_wants_interruptible_is_not_touched(default_args: dict[str, Any]) -> None:
+@pytest.mark.parametrize("default", ["", "False"])
+@pytest.mark.parametrize("default_args", [{}, {"retries": 3}, {"interruptible": None}])
+def test_a_stock_task_of_which_nobody_speaks_is_not_touched(
+    configure: Callable[..., None], default: str, default_args: dict[str, Any]
+) -> None:
+    configure(default=default)
     task = applied(EmptyOperator, default_args)
     assert type(task) is EmptyOperator
     assert task.retries == default_args.get("retries", 0)
@@ -66,10 +70,70 @@ def test_a_stock_task_is_adopted_with_everything_the_dag_says() -> None:
     assert isinstance(task.retry_policy, InterruptibleRetryPolicy)
 
 
+@pytest.mark.parametrize("default", ["", "True", "False"])
+def test_a_stock_task_whose_dag_says_no_has_both_budgets_and_goes_on_demand(
+    configure: Callable[..., None], default: str
+) -> None:
+    configure(default=default, compute="queue", compute_options=QUEUES)
+    task = applied(EmptyOperator, {"interruptible": False, "retries": 2})
+    assert type(task) is Interruptible
+    assert (task.retries, task.user_retries, task.interruptible) == (5, 2, False)
+    assert task.queue == "safe"
+    assert marker(task).capacity is ON_DEMAND
+
+
+@pytest.mark.parametrize(("dag_says", "group_says"), [(True, False), (False, True), (None, True), (None, False)])
+def test_a_task_group_speaks_for_its_stock_tasks(dag_says: bool | None, group_says: bool) -> None:
+    with (
+        DAG("d", schedule=None, default_args={"interruptible": dag_says, "retries": 1}),
+        TaskGroup("g", default_args={"interruptible": group_says}),
+    ):
+        task: Any = EmptyOperator(task_id="t")
+    adoption.apply(task)
+    assert type(task) is Interruptible
+    assert (task.retries, task.interruptible) == (4, group_says)
+
+
 def test_airflow_cfg_may_want_every_task(configure: Callable[..., None]) -> None:
     configure(default="True")
-    assert type(applied(EmptyOperator)) is Interruptible
-    assert type(applied(EmptyOperator, {"interruptible": False})) is EmptyOperator
+    task = applied(EmptyOperator, retries=1)
+    assert type(task) is Interruptible
+    assert marker(task).capacity is SPOT
+    assert marker(applied(EmptyOperator, {"interruptible": False}, retries=1)).capacity is ON_DEMAND
+
+
+@pytest.mark.parametrize("mapped", [False, True])
+def test_what_only_airflow_cfg_says_never_breaks_a_dag(
+    configure: Callable[..., None], warnings_of: Callable[[], list[str]], mapped: bool
+) -> None:
+    """Its author never heard of us, and has a task on a queue of its own."""
+    configure(default="True", compute="queue", compute_options=QUEUES)
+    for _ in range(2):
+        with DAG("d", schedule=None):
+            if mapped:
+                task: Any = EmptyOperator.partial(task_id="gpu_work", queue="gpu", retries=1).expand(doc=["a"])
+            else:
+                task = EmptyOperator(task_id="gpu_work", queue="gpu", retries=1)
+        adoption.apply(task)
+        adoption.apply(task)  # a policy may be applied again
+        assert (task.queue, task.retries) == ("gpu", 4)
+        assert marker(task) == Marker(False, Budget(1, 3), ON_DEMAND, timedelta(seconds=10), {"name": "none"})
+    (said,) = warnings_of()
+    assert "Task d.gpu_work stays where it is, on demand" in said
+    assert "queue='gpu' and compute 'queue' contradict" in said
+    with pytest.raises(ConfigurationError, match="contradict"):
+        applied(queue="gpu")
+
+
+@pytest.mark.parametrize("options", [{"compute": "karpentr"}, {"compute": "queue"}])
+def test_a_compute_that_cannot_be_meant_does_not_break_a_dag_that_never_heard_of_us(
+    configure: Callable[..., None], options: dict[str, str]
+) -> None:
+    configure(default="True", **options)
+    task = applied(EmptyOperator, queue="gpu", retries=1)
+    assert (task.queue, marker(task).capacity) == ("gpu", ON_DEMAND)
+    with pytest.raises(ConfigurationError):
+        applied(EmptyOperator, {"interruptible": True})
 
 
 def test_the_author_s_policy_is_kept_inside(configure: Callable[..., None]) -> None:
@@ -194,7 +258,7 @@ def test_a_policy_that_was_set_after_the_task_was_made_is_the_author_s(mapped: b
         ({"interruptible": True, "retries": 1}, SPOT),
         ({"interruptible": True, "retries": 0}, ON_DEMAND),
         ({"interruptible": False, "retries": 1}, ON_DEMAND),
-        ({"retries": 1}, ON_DEMAND),
+        ({"retries": 1}, SPOT),
     ],
 )
 def test_the_first_attempt_goes_where_it_belongs(
