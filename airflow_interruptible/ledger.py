@@ -121,8 +121,7 @@ def _checkpoint(value: Any) -> CheckpointUsed | None:
 class Ledger:
     """The document.
 
-    :param max_tries: Airflow's ``max_tries`` of the generation that ``base`` belongs to. Airflow raises it when a
-        person clears the task, and never otherwise, so a new value means: both budgets start afresh.
+    :param max_tries: Airflow's ``max_tries``, as whoever wrote last found it.
     :param bases: the last attempt before each generation, oldest first: 0, then one for each clear.
     """
 
@@ -135,22 +134,32 @@ class Ledger:
         """The last attempt before the last clear; only later ones count."""
         return self.bases[-1]
 
+    def cleared(self, attempt: int, max_tries: int) -> Ledger:
+        """Return the ledger after a person cleared the task, of which ``attempt`` was the last: a new generation.
+
+        The scheduler or the API server sees the clear and writes this down. To say it twice changes nothing.
+
+        :param max_tries: Airflow's, as the clear leaves it.
+        """
+        earlier = tuple(known for known in self.bases if known < attempt)
+        return replace(self, max_tries=max_tries, bases=(*earlier, attempt))
+
     def at(self, attempt: int, max_tries: int, budget: Budget) -> Ledger:
         """Return the ledger as attempt number ``attempt`` finds it, with the base of its own generation.
 
-        ``max_tries - retries`` is the number of tries before the last clear. Clamped, since the author may have
-        changed ``retries`` in the middle of a run.
+        Generations are written down by the server, which sees a clear. Where none is watching (an API server without
+        this package, ``session_events = False``), the row's ``max_tries`` is another than the last writer's, or one
+        that no budget of this task gives, and this attempt is the first that finds it so.
         """
         if self.max_tries == max_tries:
             return self
-        base = min(max(0, max_tries - budget.total_retries), attempt - 1)
-        earlier = tuple(known for known in self.bases if known < base)
-        return replace(self, max_tries=max_tries, bases=(*earlier, base))
+        unseen = max_tries > budget.total_retries if self.max_tries is None else attempt > 1
+        return self.cleared(attempt - 1, max_tries) if unseen and attempt > 1 else replace(self, max_tries=max_tries)
 
     def history(self, budget: Budget, interruptible: bool, *, before: int) -> History:
         """Return what happened since the last clear and before attempt number ``before``."""
         traces = {number: record.trace for number, record in self.records.items()}
-        return replay(budget, interruptible, traces, base=self.base, before=before)
+        return replay(budget, interruptible, traces, base=self.base, before=before, max_tries=self.max_tries)
 
     def with_record(self, attempt: int, record: Record) -> Ledger:
         """Return the ledger with ``record`` for ``attempt``.

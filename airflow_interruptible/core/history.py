@@ -7,7 +7,7 @@ whatever records survived. A gap in the records is an answer too: see :mod:`airf
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from airflow_interruptible.core.budget import Account, Budget
@@ -52,17 +52,26 @@ class History:
 
     :param interruptible: the setting that applies.
     :param base: the number of the last attempt before the clear, 0 if there was none; only later attempts count.
+    :param max_tries: Airflow's: no attempt with a higher number is followed by another. None where it is not known.
     """
 
     interruptible: bool
     account: Account
     base: int = 0
     attempts: tuple[Attempt, ...] = ()
+    max_tries: int | None = None
 
     @property
     def next_placement(self) -> Placement:
         """Where the next attempt belongs."""
-        return choose_capacity(self.interruptible, self.account)
+        last_try = self.max_tries is not None and self.next_number > self.max_tries
+        return choose_capacity(self.interruptible, self.account, last_try=last_try)
+
+    @property
+    def over(self) -> bool:
+        """Whether no attempt may follow: the author's budget is spent, or Airflow allows none."""
+        refused = self.max_tries is not None and bool(self.attempts) and self.next_number - 1 > self.max_tries
+        return self.account.exhausted or refused
 
     @property
     def next_number(self) -> int:
@@ -79,7 +88,7 @@ class History:
         capacity = (trace and trace.capacity) or self.next_placement.capacity
         cause, presumed = _cause(trace, capacity)
         attempt = Attempt(self.next_number, capacity, cause, self.account.charge_for(cause), presumed)
-        return History(self.interruptible, self.account.after(cause), self.base, (*self.attempts, attempt))
+        return replace(self, account=self.account.after(cause), attempts=(*self.attempts, attempt))
 
 
 def _cause(trace: Trace | None, capacity: CapacityType) -> tuple[Cause, Ending | None]:
@@ -89,13 +98,22 @@ def _cause(trace: Trace | None, capacity: CapacityType) -> tuple[Cause, Ending |
     return presumed.cause_on(capacity) or Cause.UNKNOWN, presumed
 
 
-def replay(budget: Budget, interruptible: bool, traces: Mapping[int, Trace], *, base: int = 0, before: int) -> History:
+def replay(
+    budget: Budget,
+    interruptible: bool,
+    traces: Mapping[int, Trace],
+    *,
+    base: int = 0,
+    before: int,
+    max_tries: int | None = None,
+) -> History:
     """Build the history of the attempts ``base + 1`` up to, but not including, ``before``.
 
     :param traces: what is known, by attempt number; attempts outside the range are ignored.
     :param before: the number of the attempt that is about to start, or is running.
+    :param max_tries: see :class:`History`.
     """
-    history = History(interruptible, Account(budget), base)
+    history = History(interruptible, Account(budget), base, max_tries=max_tries)
     for number in range(base + 1, before):
         history = history.after(traces.get(number))
     return history

@@ -75,13 +75,13 @@ def decide(history: History, trace: Trace | None, evidence: str = "") -> Verdict
     """
     after = history.after(trace)
     attempt = after.attempts[-1]
-    retry = not after.account.exhausted
+    retry = not after.over
     placement = after.next_placement
     parts = [
         f"attempt {attempt.number} {attempt.capacity.phrase} {_WHAT[attempt.cause]}"
         + (f" ({evidence})" if evidence else ""),
         _spent(after, attempt.charge),
-        f"next {placement.capacity.phrase} since {placement.why}" if retry else "no retries left",
+        f"next {placement.capacity.phrase} since {placement.why}" if retry else _end_of(after),
     ]
     return Verdict(after, attempt.charge, retry, placement, _fit("; ".join(part for part in parts if part)))
 
@@ -94,6 +94,12 @@ def _spent(after: History, charge: Charge) -> str:
     if charge is Charge.USER:
         return f"charged to the author: user failure {account.user_failures}, {budget.user_retries} retries"
     return "charged to nobody"
+
+
+def _end_of(after: History) -> str:
+    if after.account.exhausted:
+        return "no retries left"
+    return f"Airflow allows no try after it (max_tries {after.max_tries})"
 
 
 def _fit(reason: str) -> str:

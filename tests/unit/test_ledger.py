@@ -166,10 +166,11 @@ def test_a_record_is_a_trace() -> None:
         (4, 5, 0),  # nothing was cleared
         (4, 8, 3),  # cleared after attempt 3
         (2, 3, 0),  # the author lowered retries in the middle of a run
+        (2, 1, 0),  # it was adopted in the middle of a run
         (2, 50, 1),  # the author raised them: an attempt is never older than its own clear
     ],
 )
-def test_the_base_follows_from_airflow_s_max_tries(attempt: int, max_tries: int, base: int) -> None:
+def test_a_clear_that_nobody_saw_is_found_in_airflow_s_max_tries(attempt: int, max_tries: int, base: int) -> None:
     assert Ledger().at(attempt, max_tries, BUDGET).base == base
 
 
@@ -206,9 +207,35 @@ def test_only_attempts_since_the_clear_count() -> None:
     ledger = Ledger().at(1, 5, BUDGET)
     for number in (1, 2, 3):
         ledger = ledger.with_record(number, Record(SPOT, Cause.APPLICATION))
-    history = ledger.at(5, 8, BUDGET).history(BUDGET, True, before=5)
+    history = ledger.cleared(3, 8).at(5, 8, BUDGET).history(BUDGET, True, before=5)
     assert [attempt.number for attempt in history.attempts] == [4]
     assert history.account.user_failures == 0
+
+
+def test_a_clear_is_written_down_whatever_max_tries_says() -> None:
+    """The platform lowered the system retries by as many as tries were made: Airflow's number is the same as before."""
+    ledger = Ledger().at(1, 3, Budget(0, 3)).with_record(1, Record(ON_DEMAND, Cause.APPLICATION)).cleared(1, 3)
+    assert ledger.at(2, 3, Budget(0, 2)).bases == (0, 1)
+    assert not ledger.at(2, 3, Budget(0, 2)).history(Budget(0, 2), True, before=2).account.exhausted
+
+
+def test_a_clear_is_written_down_once() -> None:
+    ledger = Ledger().cleared(3, 8)
+    assert ledger.cleared(3, 8) == ledger
+    assert ledger.cleared(5, 10).bases == (0, 3, 5)
+    assert ledger.cleared(2, 7).bases == (0, 2), "what a ledger says of later ones cannot be"
+
+
+def test_the_first_try_of_airflow_tasks_test_is_number_one() -> None:
+    """It speaks of try 0."""
+    assert Ledger().at(0, 0, BUDGET).history(BUDGET, True, before=0).next_number == 1
+
+
+@pytest.mark.parametrize(("max_tries", "capacity"), [(1, ON_DEMAND), (2, SPOT), (None, SPOT)])
+def test_the_last_try_that_airflow_allows_is_on_demand(max_tries: int | None, capacity: CapacityType) -> None:
+    """A plain Dag with ``retries=1`` fails once; then its file says interruptible."""
+    ledger = Ledger(max_tries, records={1: Record(cause=Cause.APPLICATION)})
+    assert ledger.history(BUDGET, True, before=2).next_placement.capacity is capacity
 
 
 # -- records

@@ -120,3 +120,11 @@ def test_the_reason_fits_where_airflow_keeps_it() -> None:
     reason = decide(history(2, 3), None, "x" * 10_000).reason
     assert len(reason) == REASON_LIMIT
     assert reason.endswith("…")
+
+
+def test_the_last_try_that_airflow_allows_is_followed_by_none() -> None:
+    """Both budgets have something left, and Airflow does not ask them."""
+    before = History(True, Account(Budget(1, 3)), max_tries=1).after(Trace(SPOT, Cause.APPLICATION))
+    verdict = decide(before, Trace(ON_DEMAND, Cause.SPOT_INTERRUPTION))
+    assert not verdict.retry
+    assert verdict.reason.endswith("forgiven: system retry 1 of 3; Airflow allows no try after it (max_tries 1)")
