@@ -7,7 +7,7 @@ PARALLEL ?= -n 2 # two processes; a module, or what shares a stack, stays in one
 export AIRFLOW_HOME ?= $(CURDIR)/$(VENV)/airflow
 export AIRFLOW__CORE__LOAD_EXAMPLES ?= False
 
-.PHONY: help venv system demo test unit integration e2e pictures lint format bench chaos constraints clean
+.PHONY: help venv system demo test unit integration e2e docs pictures lint format bench chaos constraints clean
 
 help: ## Show the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -43,6 +43,9 @@ integration: venv ## With Airflow, without a stack
 
 e2e: venv system ## On a real stack, with real signals
 	$(BIN)/python -m pytest tests/e2e -q -m 'not slow' --dist loadscope $(PARALLEL)
+
+docs: venv ## Write docs/configuration.md again, from the table of options
+	$(BIN)/python docs/reference.py
 
 pictures: venv system ## Take the pictures of the README again, in Chromium
 	PICTURES=$(CURDIR)/docs/pictures $(BIN)/python -m pytest tests/e2e/ui -q

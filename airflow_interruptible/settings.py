@@ -1,90 +1,169 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The ``[interruptible]`` section of airflow.cfg as one frozen value.
+"""The ``[interruptible]`` section of airflow.cfg as one frozen value, and the one place where its options are declared.
 
 Airflow learns the section from :mod:`airflow_interruptible.get_provider_info`, which may not be loaded yet when a
-policy asks; hence a fallback for every option, and one table of defaults that both modules use.
+policy asks; hence a fallback for every option. A new option is one field here, and ``make docs``.
 """
 
 from __future__ import annotations
 
-import json
-from dataclasses import dataclass, field
-from datetime import timedelta
+from dataclasses import dataclass, fields
 from functools import cache
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from airflow_interruptible.core.prices import Price, read
 from airflow_interruptible.exceptions import ConfigurationError
+from airflow_interruptible.options import (
+    Option,
+    UnmeantError,
+    boolean,
+    boolean_or_unset,
+    json_object,
+    natural,
+    option,
+    parsed_json,
+    place,
+    seconds,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from datetime import timedelta
 
 SECTION = "interruptible"
-
-DEFAULTS: Mapping[str, str] = MappingProxyType(
-    {
-        "default": "",
-        "system_retries": "3",
-        "system_retry_delay": "10",
-        "compute": "none",
-        "compute_options": "{}",
-        "pod_compute": "",
-        "pod_compute_options": "{}",
-        "notices": "True",
-        "session_events": "True",
-        "checkpoint_path": "",
-        "spot_timeout": "300",
-        "prices": "{}",
-        "currency": "USD",
-    }
-)
-"""What each option is when nobody sets it, as airflow.cfg would spell it."""
-
-_DIGITS = 6
-"""Of a number of retries: the sum of both budgets goes into a column of 32 bits."""
 
 
 @dataclass(frozen=True)
 class Settings:
-    """What the platform team said.
+    """What the platform team said; what each option means stands beside it."""
 
-    :param default: ``interruptible`` where no task, TaskGroup or Dag says anything. None, which is unset: annotated
-        tasks are, and stock ones are left alone. True adopts every stock operator of the deployment; False makes
-        annotated tasks say True themselves.
-    :param system_retries: failures of the platform forgiven between two clears. 3, as Flyte forgives.
-    :param system_retry_delay: the longest wait after the second system failure in a row. 10 s: long enough to
-        spread a storm, short beside the start of a machine.
-    :param compute: the name of what places the Airflow task itself, see :mod:`airflow_interruptible.compute`.
-    :param compute_options: what that compute needs, such as the two queue names.
-    :param pod_compute: the name of what places the pods that pod operators launch. Empty: the same as ``compute``, if
-        that is one for pods; else they go where their authors send them.
-    :param pod_compute_options: what that compute needs. Empty: ``compute_options``, if it is the same compute.
-    :param notices: whether tasks listen to the cloud's metadata service. True: where none answers, it costs nothing.
-    :param session_events: whether scheduler and API server place attempts by watching their database sessions. True: it
-        works with every executor. False for those who use a placing executor instead.
-    :param checkpoint_path: where the files of checkpoints go. Empty: ``interruptible-checkpoints`` below
-        ``AIRFLOW_HOME``, which works at once, and survives the loss of a process but not of a machine.
-    :param spot_timeout: how long a pod may wait for a spot node before the attempt is given up for want of capacity and
-        the next one goes on-demand. 5 minutes: longer than an autoscaler needs to start a node that can be had.
-    :param prices: what an hour costs, by instance type, see :mod:`airflow_interruptible.core.prices`. Empty: reports
-        estimate no savings, since nobody said from what.
-    :param currency: of the prices, as reports print it.
-    """
+    default: bool | None = option(
+        "",
+        boolean_or_unset,
+        type="boolean",
+        doc="Whether tasks are interruptible where neither they nor their TaskGroup or Dag say so. Empty: those that "
+        "are annotated are, and stock operators are left alone. True: every stock operator of the deployment is "
+        "interruptible, too. False: annotated tasks have to say interruptible=True themselves.",
+        why="Whoever wrote the word means it, and nobody else is touched.",
+        example="True",
+    )
+    system_retries: int = option(
+        "3",
+        natural,
+        type="integer",
+        doc="How many interruptions and other system failures a task is forgiven between two clears.",
+        why="Flyte forgives three.",
+    )
+    system_retry_delay: timedelta = option(
+        "10",
+        seconds,
+        type="float",
+        doc="The longest wait, in seconds, after the second system failure in a row. Doubled for each further "
+        "one, at most 5 minutes, with full jitter; the first of a row is retried at once.",
+        why="Long enough to spread a storm, short beside the start of a machine.",
+    )
+    compute: str = option(
+        "none",
+        str,
+        type="string",
+        doc="What places the Airflow task itself: none, queue, executor, kubernetes, karpenter, eks, gke, aks.",
+        why="Nothing is moved until somebody says what spot and on-demand are.",
+        example="queue",
+    )
+    compute_options: Mapping[str, Any] = option(
+        "{}",
+        json_object,
+        type="string",
+        doc="What the compute needs, as JSON: the two queues, the two executors, what pods ask of nodes.",
+        why="There are no queues that every deployment has.",
+        example='{"spot": "spot-workers", "on_demand": "default"}',
+    )
+    pod_compute: str = option(
+        "",
+        str,
+        type="string",
+        doc="What places the pods that pod operators launch: none, kubernetes, karpenter, eks, gke, aks. Empty: "
+        "the same as compute, if that is one of them.",
+        why="One cluster is the rule.",
+        example="karpenter",
+    )
+    pod_compute_options: Mapping[str, Any] = option(
+        "{}",
+        json_object,
+        type="string",
+        doc="What that compute needs, as JSON. Empty: compute_options, if it is the same compute.",
+        why="One cluster is the rule.",
+        example='{"spot": {"tolerations": [{"key": "team-spot", "operator": "Exists"}]}}',
+    )
+    notices: bool = option(
+        "True",
+        boolean,
+        type="boolean",
+        doc="Whether a running task listens to the metadata service of its cloud (EC2, GCE, Azure) for the notice "
+        "that its machine will be reclaimed.",
+        why="Where no metadata service answers, listening costs nothing.",
+    )
+    session_events: bool = option(
+        "True",
+        boolean,
+        type="boolean",
+        doc="Whether the scheduler and the API server place attempts by watching their database sessions. Turn it "
+        "off if you use one of airflow_interruptible.executors instead.",
+        why="It works with every executor.",
+    )
+    checkpoint_path: str = option(
+        "",
+        place,
+        type="string",
+        doc="Where the files of checkpoints go: a URL that ObjectStoragePath understands, or an absolute path. It "
+        "must be storage that all workers share if files are to survive a lost machine. Empty: a directory "
+        "interruptible-checkpoints below AIRFLOW_HOME.",
+        why="It works at once, and survives the loss of a process, though not of a machine.",
+        example="s3://aws_default@bucket/checkpoints",
+    )
+    spot_timeout: timedelta = option(
+        "300",
+        seconds,
+        type="float",
+        doc="How long, in seconds, a pod may wait for a spot node before the attempt is given up for want of "
+        "capacity and the next one goes on demand.",
+        why="Longer than an autoscaler needs to start a node that can be had.",
+    )
+    prices: str = option(
+        "{}",
+        str,
+        type="string",
+        doc="What an hour of one machine costs, as JSON by instance type; default is for all others. Reports "
+        "estimate from it what spot has saved.",
+        why="No savings are estimated from prices that nobody gave.",
+        example='{"default": {"spot": 0.10, "on_demand": 0.34}}',
+    )
+    currency: str = option(
+        "USD",
+        str,
+        type="string",
+        doc="The currency of the prices, as reports print it.",
+        why="Most price lists are in it.",
+        example="EUR",
+    )
 
-    default: bool | None = None
-    system_retries: int = 3
-    system_retry_delay: timedelta = timedelta(seconds=10)
-    compute: str = "none"
-    compute_options: Mapping[str, Any] = field(default_factory=dict)
-    pod_compute: str = ""
-    pod_compute_options: Mapping[str, Any] = field(default_factory=dict)
-    notices: bool = True
-    session_events: bool = True
-    checkpoint_path: str = ""
-    spot_timeout: timedelta = timedelta(minutes=5)
-    prices: Mapping[str, Price] = field(default_factory=dict)
-    currency: str = "USD"
+    def price_list(self) -> Mapping[str, Price]:
+        """Return the prices. They are read by who needs them, so that wrong ones cost no more than a report.
+
+        :raises ConfigurationError: they are no prices.
+        """
+        try:
+            return read(parsed_json(self.prices))
+        except ValueError as error:
+            instead = 'Write {"default": {"spot": 0.10, "on_demand": 0.34}}, with more entries by instance type.'
+            raise _wrong("prices", self.prices, f"a JSON object of prices an hour ({error})", instead) from error
+
+
+OPTIONS: Mapping[str, Option] = MappingProxyType(
+    {declared.name: declared.metadata["option"] for declared in fields(Settings)}
+)
+"""Every option by its name."""
 
 
 @cache
@@ -95,94 +174,21 @@ def get_settings() -> Settings:
     """
     from airflow.configuration import conf
 
-    def option(key: str) -> str:
-        return str(conf.get(SECTION, key, fallback=DEFAULTS[key])).strip()
-
     return Settings(
-        default=_bool("default", option("default")) if option("default") else None,
-        system_retries=_natural("system_retries", option("system_retries")),
-        system_retry_delay=timedelta(
-            seconds=_seconds(
-                "system_retry_delay", option("system_retry_delay"), "Use 0 to retry every system failure at once."
-            )
-        ),
-        compute=option("compute"),
-        compute_options=_json("compute_options", option("compute_options")),
-        pod_compute=option("pod_compute"),
-        pod_compute_options=_json("pod_compute_options", option("pod_compute_options")),
-        notices=_bool("notices", option("notices")),
-        session_events=_bool("session_events", option("session_events")),
-        checkpoint_path=_place("checkpoint_path", option("checkpoint_path")),
-        spot_timeout=timedelta(seconds=_seconds("spot_timeout", option("spot_timeout"), "Use 0 to give up at once.")),
-        prices=_prices("prices", option("prices")),
-        currency=option("currency"),
+        **{
+            name: _value(name, declared, str(conf.get(SECTION, name, fallback=declared.default)).strip())
+            for name, declared in OPTIONS.items()
+        }
     )
 
 
-def _wrong(key: str, value: str, wanted: str, instead: str) -> ConfigurationError:
-    return ConfigurationError(f"[{SECTION}] {key} must be {wanted}, got {value!r}. {instead}")
-
-
-def _bool(key: str, value: str) -> bool:
-    match value.lower():
-        case "true" | "t" | "1":
-            return True
-        case "false" | "f" | "0":
-            return False
-    raise _wrong(key, value, "True or False", f"Write one of them, or remove it{_for(DEFAULTS[key])}.")
-
-
-def _for(default: str) -> str:
-    return f" for {default}" if default else ""
-
-
-def _natural(key: str, value: str) -> int:
-    if value.isdecimal() and len(value) <= _DIGITS:
-        return int(value)
-    wanted = f"a whole number >= 0 of at most {_DIGITS} digits"
-    raise _wrong(key, value, wanted, "Use 0 to forgive no system failure.")
-
-
-def _seconds(key: str, value: str, instead: str) -> float:
+def _value(name: str, declared: Option, text: str) -> Any:
     try:
-        seconds = float(value)
-    except ValueError:
-        seconds = -1.0
-    if 0 <= seconds <= timedelta(days=1).total_seconds():
-        return seconds
-    raise _wrong(key, value, "a number of seconds from 0 to 86400", instead)
+        return declared.read(text)
+    except UnmeantError as error:
+        raise _wrong(name, text, error.wanted, error.instead) from error
 
 
-def _prices(key: str, value: str) -> Mapping[str, Price]:
-    try:
-        return read(_object(value))
-    except ValueError as error:
-        instead = 'Write {"default": {"spot": 0.10, "on_demand": 0.34}}, with more entries by instance type.'
-        raise _wrong(key, value, f"a JSON object of prices an hour ({error})", instead) from error
-
-
-def _object(value: str) -> Any:
-    try:
-        return json.loads(value)
-    except (ValueError, RecursionError):
-        return None
-
-
-def _json(key: str, value: str) -> Mapping[str, Any]:
-    parsed = _object(value)
-    if isinstance(parsed, dict):
-        return parsed
-    raise _wrong(
-        key, value, "a JSON object", 'Write {"spot": "spot-workers", "on_demand": "default"} for compute = queue.'
-    )
-
-
-def _place(key: str, value: str) -> str:
-    if not value or value.startswith("/") or "://" in value:
-        return value
-    raise _wrong(
-        key,
-        value,
-        "a URL or an absolute path",
-        "Use s3://connection@bucket/checkpoints, or a directory that all workers share.",
-    )
+def _wrong(name: str, text: str, wanted: str, instead: str) -> ConfigurationError:
+    """Say what is wrong. Not as ``[interruptible] name``: Airflow's tables take a word in brackets for markup."""
+    return ConfigurationError(f"{name} in section {SECTION} of airflow.cfg must be {wanted}, got {text!r}. {instead}")

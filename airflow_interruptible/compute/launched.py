@@ -82,7 +82,7 @@ def _default(launcher: Launcher, settings: Settings) -> ComputeChoice | None:
         return None
     if name and name not in launcher.computes:
         raise ConfigurationError(
-            f"[interruptible] pod_compute is {name!r}, which cannot place a pod. Name one of "
+            f"pod_compute in section interruptible of airflow.cfg is {name!r}, which cannot place a pod. Name one of "
             f"{', '.join(sorted(launcher.computes))}, or none to leave pods where their authors send them."
         )
     inherited = settings.compute_options if name in ("", settings.compute) else {}

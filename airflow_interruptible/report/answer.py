@@ -57,7 +57,7 @@ def full_report(
     settings, now = get_settings(), time.time()
     known = memory.entries(create_session, filters.start, patience, progress)
     chosen = filters.chosen(known.entries, now, readable)
-    found = report(chosen, filters, now, settings.prices, settings.currency)
+    found = report(chosen, filters, now, settings.price_list(), settings.currency)
     found.complete, found.truncated = known.complete, known.truncated
     return found
 

@@ -261,7 +261,9 @@ def test_a_path_that_depends_on_who_reads_it_is_refused(configure: Configure, pa
     from airflow_interruptible.settings import get_settings
 
     configure(checkpoint_path=path)
-    with pytest.raises(ValueError, match=r"\[interruptible\] checkpoint_path must be a URL or an absolute path"):
+    with pytest.raises(
+        ValueError, match=r"checkpoint_path in section interruptible of airflow.cfg must be a URL or an absolute path"
+    ):
         get_settings()
 
 

@@ -15,7 +15,8 @@ from packaging.version import Version
 
 from airflow_interruptible import __version__
 from airflow_interruptible.get_provider_info import get_provider_info
-from airflow_interruptible.settings import DEFAULTS, SECTION
+from airflow_interruptible.settings import OPTIONS as DECLARED
+from airflow_interruptible.settings import SECTION
 
 OPTIONS = get_provider_info()["config"][SECTION]["options"]
 
@@ -31,12 +32,12 @@ def test_it_is_valid_against_airflow_s_own_schema() -> None:
 
 
 def test_every_option_is_documented_and_no_other() -> None:
-    assert set(OPTIONS) == set(DEFAULTS)
+    assert set(OPTIONS) == set(DECLARED)
 
 
 @pytest.mark.parametrize("key", OPTIONS)
 def test_a_default_survives_airflow_s_formatting(key: str) -> None:
-    assert OPTIONS[key]["default"].format() == DEFAULTS[key]
+    assert OPTIONS[key]["default"].format() == DECLARED[key].default
 
 
 @pytest.mark.parametrize("key", OPTIONS)
@@ -54,7 +55,8 @@ def test_airflow_has_read_it() -> None:
     ProvidersManager().initialize_providers_configuration()
     from airflow.configuration import conf
 
-    assert {key: conf.get(SECTION, key) for key in DEFAULTS} == dict(DEFAULTS)
+    defaults = {key: option.default for key, option in DECLARED.items()}
+    assert {key: conf.get(SECTION, key) for key in DECLARED} == defaults
 
 
 def test_the_names_lead_somewhere() -> None:

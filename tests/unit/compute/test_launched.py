@@ -88,5 +88,8 @@ def test_an_argument_is_about_the_pod_or_about_the_airflow_task(argument: Any, r
 
 
 def test_what_cannot_place_a_pod_is_refused() -> None:
-    with pytest.raises(ConfigurationError, match=r"pod_compute is 'queue', which cannot place a pod"):
+    with pytest.raises(
+        ConfigurationError,
+        match=r"pod_compute in section interruptible of airflow.cfg is 'queue', which cannot place a pod",
+    ):
         split(PODS, None, Settings(pod_compute="queue"))
