@@ -80,7 +80,8 @@ def step_for(
     """Decide what an attempt does about work that an earlier one has left.
 
     :param due: what the work of this attempt would have to ask for; None if nothing places it.
-    :param last_user_attempt: whether a further failure on the author's account fails the task.
+    :param last_user_attempt: whether a further failure on the author's account fails the task
+        (:attr:`.History.next_is_last`).
     :param joinable: whether the operator can wait for work that it has not begun itself. What it cannot wait for is
         ended.
     """

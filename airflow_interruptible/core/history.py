@@ -64,8 +64,16 @@ class History:
     @property
     def next_placement(self) -> Placement:
         """Where the next attempt belongs."""
-        last_try = self.max_tries is not None and self.next_number > self.max_tries
-        return choose_capacity(self.interruptible, self.account, last_try=last_try)
+        return choose_capacity(self.interruptible, self.account, last_try=self._next_is_last_try)
+
+    @property
+    def next_is_last(self) -> bool:
+        """Whether the task fails if the next attempt fails on the author's account: it then ends spot work it finds."""
+        return self.account.on_last_user_attempt or self._next_is_last_try
+
+    @property
+    def _next_is_last_try(self) -> bool:
+        return self.max_tries is not None and self.next_number > self.max_tries
 
     @property
     def over(self) -> bool:

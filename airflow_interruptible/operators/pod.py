@@ -3,11 +3,11 @@
 
 For KubernetesPodOperator and what is made from it: EksPodOperator, GKEStartPodOperator, ``@task.kubernetes``. All of it
 happens in public methods of theirs, around what they do themselves: the pod is placed once it has been built, whether
-from arguments, a full spec or a template; a pod of an earlier attempt is looked at before it could be attached to; and
-a pod is looked at once more before it is deleted, since afterwards nobody knows why it ended.
+from arguments, a full spec or a template; the pods of earlier attempts come first, see
+:mod:`airflow_interruptible.operators.earlier_pods`; and a pod is looked at once more before it is deleted, since
+afterwards nobody knows why it ended.
 
-Surprising: the operator finds its pods by the labels in its ``labels`` argument, so ours may be in the pod only; and it
-attaches to whatever has not ended, even to a pod that is being deleted.
+Surprising: the operator finds its pods by the labels in its ``labels`` argument, so ours may be in the pod only.
 
 Importing this module loads no Kubernetes client.
 """
@@ -18,39 +18,33 @@ import logging
 import math
 import sys
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, TypeAlias, cast
+from typing import TYPE_CHECKING, Any, cast
 
 from airflow.sdk.exceptions import AirflowException
 
 from airflow_interruptible import remote
-from airflow_interruptible.compute.kubernetes import KubernetesCompute, capacity_of_pod
+from airflow_interruptible.compute.kubernetes import capacity_of_pod
 from airflow_interruptible.core.capacity import CapacityType
+from airflow_interruptible.operators.earlier_pods import EarlierPods, V1Pod
 from airflow_interruptible.operators.pod_spec import known_pod
 from airflow_interruptible.remote.kubernetes_client import SECONDS, is_gone
 from airflow_interruptible.settings import get_settings
-from airflow_interruptible.worker.launched_pods import Fitness, earlier_pods, where_is
+from airflow_interruptible.worker.launched_pods import where_is
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from airflow.providers.cncf.kubernetes.operators.pod import KubernetesPodOperator
     from airflow.sdk import Context
 
     from airflow_interruptible.annotation import Annotation
+    from airflow_interruptible.compute.kubernetes import KubernetesCompute
     from airflow_interruptible.core.evidence import Evidence
     from airflow_interruptible.worker.book import Book
 
-    _Base = KubernetesPodOperator
-else:
-    _Base = object
-
 log = logging.getLogger(__name__)
 
-V1Pod: TypeAlias = Any
-"""The client's own class, which has no types."""
 
-
-class PodLauncher(_Base):
+class PodLauncher(EarlierPods):
     """Stands between :class:`.InterruptibleMixin` and the operator.
 
     ``launched_capacity`` is what the pod of this attempt asked for, None if it was not placed; ``launched`` is where
@@ -114,14 +108,15 @@ class PodLauncher(_Base):
         return pod
 
     def get_or_create_pod(self, pod_request_obj: V1Pod, context: Context) -> V1Pod:
-        """Attach to a pod of an earlier attempt only if it lives, and write down which pod it is.
+        """Launch the pod, or go on with one that lives, once nothing else is at work; and write down which pod it is.
 
         ``on_kill`` deletes ``self.pod``, which the operator sets only after this has returned: until then it is the
         pod that was asked for, and one that was being created when the signal came is deleted afterwards.
+
+        :raises EarlierPodError: a pod of an earlier attempt may be at work and cannot be ended.
         """
-        if self.interruptible_book is not None and self.reattach_on_restart:
-            self._leave_the_unfit(pod_request_obj)
-        self.pod = pod_request_obj
+        self.settle_earlier_pods(pod_request_obj)
+        self.pod = self.joined_pod or pod_request_obj
         try:
             self.pod = super().get_or_create_pod(pod_request_obj, context)
         finally:
@@ -131,30 +126,12 @@ class PodLauncher(_Base):
             self._write_down(self.pod, self.interruptible_book)
         return self.pod
 
-    def _leave_the_unfit(self, request: V1Pod) -> None:
-        """Mark the pods of earlier attempts that must not be attached to, so that the operator does not find them."""
-        try:
-            for pod in earlier_pods(self.client, request, self.POD_CHECKED_KEY):
-                fitness = Fitness.of(pod, self.launched_capacity, self.client)
-                if fitness.why_not is None:
-                    continue
-                log.info("Pod %s is not attached to: %s.", pod.metadata.name, fitness.why_not)
-                self.patch_already_checked(pod, reraise=False)
-                if fitness.may_still_start:
-                    self.pod_manager.delete_pod(pod)
-                elif not fitness.ending:
-                    self.process_pod_deletion(pod, reraise=False)
-        except Exception:
-            log.warning(
-                "Pods of earlier attempts could not be looked at, so Airflow's own rule applies.", exc_info=True
-            )
-
     def _write_down(self, pod: V1Pod, book: Book) -> None:
         self.launched = where_is(pod)
         record = book.starting_record()
-        reattached = pod.metadata.uid is not None
-        if reattached and self.launched_capacity is not None:
-            self.launched_capacity = capacity_of_pod(pod) or self.launched_capacity
+        joined = pod.metadata.uid is not None
+        if joined and self.launched_capacity is not None:
+            self.launched_capacity = self.joined_capacity or capacity_of_pod(pod) or self.launched_capacity
             reason = f"goes on with pod {pod.metadata.name}, which still runs {self.launched_capacity.phrase}"
             log.info("This attempt %s.", reason)
             record = replace(record, reason=reason)

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 k8s = pytest.importorskip("kubernetes.client.models")
 from airflow.providers.cncf.kubernetes.operators.pod import KubernetesPodOperator  # noqa: E402
 from airflow.providers.cncf.kubernetes.pod_generator import PodGenerator  # noqa: E402
+from kubernetes.client import ApiException  # noqa: E402
 
 SPOT, ON_DEMAND = CapacityType.SPOT, CapacityType.ON_DEMAND
 KEY = "karpenter.sh/capacity-type"
@@ -60,18 +61,28 @@ class Api:
         self.done: list[tuple[str, str]] = []
         self.api_client = SimpleNamespace(sanitize_for_serialization=PodGenerator.serialize_pod)
 
-    def list_namespaced_pod(self, namespace: str, **_: Any) -> Any:
-        unchecked = [pod for pod in self.pods.values() if "already_checked" not in pod.metadata.labels]
-        return SimpleNamespace(items=unchecked)
+    def list_namespaced_pod(self, namespace: str, *, label_selector: str, **_: Any) -> Any:
+        unchecked = "already_checked!=True" in label_selector
+        found = [pod for pod in self.pods.values() if not (unchecked and "already_checked" in pod.metadata.labels)]
+        return SimpleNamespace(items=found)
 
     def read_namespaced_pod(self, name: str, namespace: str, **_: Any) -> Any:
-        return self.pods[name]
+        """A pod that is being deleted is gone the next time."""
+        if name not in self.pods:
+            raise ApiException(status=404)
+        pod = self.pods[name]
+        if pod.metadata.deletion_timestamp is not None:
+            self.done.append(("gone", name))
+            del self.pods[name]
+        return pod
 
     def patch_namespaced_pod(self, name: str, namespace: str, body: dict[str, Any]) -> None:
         self.done.append(("patched", name))
         self.pods[name].metadata.labels.update(body["metadata"]["labels"])
 
     def create_namespaced_pod(self, body: Any, namespace: str, **_: Any) -> Any:
+        if body["metadata"]["name"] in self.pods:
+            raise ApiException(status=409, reason="AlreadyExists")
         self.done.append(("created", body["metadata"]["name"]))
         made = model(body)
         self.pods[made.metadata.name] = made
@@ -79,6 +90,8 @@ class Api:
 
     def delete_namespaced_pod(self, name: str, namespace: str, **_: Any) -> None:
         self.done.append(("deleted", name))
+        if name in self.pods:
+            self.pods[name].metadata.deletion_timestamp = "now"
 
     def read_node(self, name: str, **_: Any) -> None:
         """Every node exists."""
@@ -246,7 +259,7 @@ def test_a_spot_node_is_waited_for_no_longer_than_spot_timeout(
     assert worker.task.startup_timeout_seconds == 400, "what comes after scheduling, such as pulling the image"
 
 
-# -- pods of earlier attempts
+# -- pods of earlier attempts: what is done about them is in test_earlier_pods.py
 
 
 def earlier(phase: str, on: CapacityType = SPOT, name: str = "work-old", **metadata: Any) -> Any:
@@ -260,55 +273,6 @@ def earlier(phase: str, on: CapacityType = SPOT, name: str = "work-old", **metad
 
 LAST = (Cause.APPLICATION, Cause.APPLICATION)
 """After these the next attempt is due on demand."""
-
-
-def test_a_live_pod_is_gone_on_with_and_the_record_says_what_it_runs_on(worker: Any, monkeypatch: Any) -> None:
-    worker = worker(earlier("Running")).after(*LAST)
-    _, pod = worker.launched(monkeypatch)
-    assert pod.metadata.name == "work-old"
-    record = worker.bench.ledger.records[3]
-    assert record.capacity is SPOT
-    assert record.where["launched_pod"] == "work-old"
-    assert record.where["launched_node"] == "n1"
-    assert worker.task.launched_capacity is SPOT
-    assert not [what for what, _ in worker.task.client.done if what != "patched"]
-
-
-def test_a_pod_that_waits_for_spot_makes_room_for_one_on_demand(worker: Any, monkeypatch: Any) -> None:
-    worker = worker(earlier("Pending"), on_finish_action="keep_pod").after(*LAST)
-    request, pod = worker.launched(monkeypatch)
-    assert pod is request
-    assert worker.task.client.done[:2] == [("patched", "work-old"), ("deleted", "work-old")]
-    assert worker.bench.ledger.records[3].capacity is ON_DEMAND
-
-
-def test_a_pod_that_waits_for_the_same_capacity_is_waited_for(worker: Any, monkeypatch: Any) -> None:
-    worker = worker(earlier("Pending")).after(Cause.SPOT_INTERRUPTION)
-    _, pod = worker.launched(monkeypatch)
-    assert pod.metadata.name == "work-old"
-
-
-@pytest.mark.parametrize("action", ["keep_pod", "delete_pod"])
-@pytest.mark.parametrize("ended", [earlier("Failed"), earlier("Running", deletion_timestamp="t")])
-def test_a_dead_pod_is_never_attached_to(worker: Any, monkeypatch: Any, ended: Any, action: str) -> None:
-    ended.metadata.labels.pop("already_checked", None)
-    worker = worker(ended, on_finish_action=action).after(Cause.SPOT_INTERRUPTION)
-    request, pod = worker.launched(monkeypatch)
-    assert pod is request
-    deleted = ("deleted", "work-old") in worker.task.client.done
-    assert deleted == (action == "delete_pod" and ended.status.phase == "Failed")
-
-
-def test_several_dead_pods_are_no_reason_to_fail(worker: Any, monkeypatch: Any) -> None:
-    pods = [earlier("Running", name=name, deletion_timestamp="t") for name in ("a", "b")]
-    request, pod = worker(*pods).after(Cause.SPOT_INTERRUPTION).launched(monkeypatch)
-    assert pod is request
-
-
-def test_who_wants_no_attaching_gets_none(worker: Any, monkeypatch: Any) -> None:
-    worker = worker(earlier("Failed"), durable=False).after(Cause.SPOT_INTERRUPTION)
-    worker.launched(monkeypatch)
-    assert [what for what, _ in worker.task.client.done] == ["created"]
 
 
 def test_a_store_that_is_down_costs_the_record_and_not_the_pod(worker: Any, monkeypatch: Any, caplog: Any) -> None:

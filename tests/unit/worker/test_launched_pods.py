@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Whether an attempt may go on with a pod that an earlier one launched."""
+"""How far the pods of earlier attempts are, and what they run on."""
 
 from __future__ import annotations
 
@@ -10,7 +10,8 @@ import pytest
 
 from airflow_interruptible.compute.kubernetes import LABEL
 from airflow_interruptible.core.capacity import CapacityType
-from airflow_interruptible.worker.launched_pods import Fitness, earlier_pods, where_is
+from airflow_interruptible.core.earlier_work import EarlierWork, WorkState
+from airflow_interruptible.worker.launched_pods import earlier_pods, where_is, work_of
 
 k8s = pytest.importorskip("kubernetes.client.models")
 
@@ -20,14 +21,15 @@ SPOT, ON_DEMAND = CapacityType.SPOT, CapacityType.ON_DEMAND
 class Nodes:
     """An API that knows one node, or forbids the question."""
 
-    def __init__(self, *names: str, forbidden: bool = False) -> None:
-        self.names, self.forbidden = names, forbidden
+    def __init__(self, *names: str, forbidden: bool = False, **labels: str) -> None:
+        self.names, self.forbidden, self.labels = names, forbidden, labels
 
-    def read_node(self, name: str, *, _request_timeout: float) -> None:
+    def read_node(self, name: str, *, _request_timeout: float) -> Any:
         if self.forbidden or name not in self.names:
             error = Exception()
             error.status = 403 if self.forbidden else 404  # type: ignore[attr-defined]
             raise error
+        return k8s.V1Node(metadata=k8s.V1ObjectMeta(labels=self.labels))
 
 
 def made(
@@ -46,50 +48,49 @@ def made(
     )
 
 
-def judge(made: Any, capacity: CapacityType | None = ON_DEMAND, client: Any = None) -> Fitness:
-    return Fitness.of(made, capacity, client or Nodes("n1"))
+def work(made: Any, client: Any = None) -> EarlierWork:
+    return work_of(made, client or Nodes("n1"))
 
 
 DISRUPTED = k8s.V1PodCondition(type="DisruptionTarget", status="True", reason="EvictionByEvictionAPI")
 SPARED = k8s.V1PodCondition(type="DisruptionTarget", status="False")
 
 
-@pytest.mark.parametrize("capacity", [SPOT, ON_DEMAND, None])
-def test_a_pod_that_runs_is_gone_on_with_wherever_it_runs(capacity: CapacityType | None) -> None:
-    assert judge(made("Running"), capacity) == Fitness()
-    assert judge(made("Running", SPARED), capacity) == Fitness()
-    assert judge(made("Running", on=None), capacity) == Fitness()
-
-
 @pytest.mark.parametrize(
-    ("ended", "ending"),
+    ("pod", "state"),
     [
-        (made("Running", deleted="2026-01-01T12:00:00Z"), True),
-        (made("Running", DISRUPTED), True),
-        (made("Running", node="lost"), True),
-        (made("Failed"), False),
+        (made("Running"), WorkState.AT_WORK),
+        (made("Running", SPARED), WorkState.AT_WORK),
+        (made("Pending"), WorkState.WAITING),
+        (made("Pending", node=None), WorkState.WAITING),
+        (made("Unknown"), WorkState.UNSEEN),
+        (made("Running", deleted="2026-01-01T12:00:00Z"), WorkState.ENDING),
+        (made("Running", DISRUPTED), WorkState.ENDING),
+        (made("Pending", DISRUPTED), WorkState.ENDING),
+        (made("Running", node="lost"), WorkState.OVER),
+        (made("Running", node="lost", deleted="2026-01-01T12:00:00Z"), WorkState.OVER),
+        (made("Failed"), WorkState.OVER),
+        (made("Failed", deleted="2026-01-01T12:00:00Z"), WorkState.OVER),
+        (made("Succeeded", node="lost"), WorkState.OVER),
     ],
 )
-def test_a_pod_that_ends_or_has_ended_is_not(ended: Any, ending: bool) -> None:
-    fitness = judge(ended, SPOT)
-    assert fitness.why_not
-    assert (fitness.ending, fitness.may_still_start) == (ending, False)
+def test_how_far_a_pod_is(pod: Any, state: WorkState) -> None:
+    found = work(pod)
+    assert (found.state, found.capacity) == (state, SPOT)
+    assert bool(found.because) == (state not in (WorkState.AT_WORK, WorkState.WAITING))
 
 
-def test_one_that_succeeded_is_left_to_airflow() -> None:
-    assert judge(made("Succeeded", node="lost")) == Fitness()
-
-
-def test_one_that_waits_for_another_capacity_would_start_later() -> None:
-    assert judge(made("Pending", node=None), SPOT) == Fitness()
-    assert judge(made("Pending", node=None, on=None), ON_DEMAND) == Fitness()
-    assert judge(made("Pending", node=None), None) == Fitness()
-    fitness = judge(made("Pending", node=None), ON_DEMAND)
-    assert fitness == Fitness("it has not started, and waits on spot", may_still_start=True)
+def test_it_runs_on_what_its_node_is_and_else_on_what_it_asked_for() -> None:
+    on_demand = Nodes("n1", **{"eks.amazonaws.com/capacityType": "ON_DEMAND"})
+    assert work(made("Running"), on_demand).capacity is ON_DEMAND
+    assert work(made("Running", on=None), on_demand).capacity is ON_DEMAND
+    assert work(made("Running"), Nodes("n1", pool="mine")).capacity is SPOT
+    assert work(made("Running", on=None)).capacity is None
+    assert work(made("Pending", node=None), on_demand).capacity is SPOT
 
 
 def test_who_may_not_ask_about_nodes_takes_them_for_present() -> None:
-    assert judge(made("Running", node="lost"), client=Nodes(forbidden=True)) == Fitness()
+    assert work(made("Running", node="lost"), Nodes(forbidden=True)) == EarlierWork(WorkState.AT_WORK, SPOT)
 
 
 @pytest.mark.parametrize(("labels", "index"), [({"map_index": "3"}, "map_index=3"), ({}, "!map_index")])
@@ -103,8 +104,8 @@ def test_the_pods_of_one_task_instance_are_told_by_the_labels_of_the_request(lab
     whose = {"dag_id": "d", "task_id": "t", "run_id": "r", "kubernetes_pod_operator": "True", "try_number": "2"}
     metadata = k8s.V1ObjectMeta(namespace="ns", labels={**whose, **labels, "team": "data"})
     client = SimpleNamespace(list_namespaced_pod=listed)
-    assert earlier_pods(client, k8s.V1Pod(metadata=metadata), "done") == ["a pod"]
-    selector = f"dag_id=d,task_id=t,run_id=r,{index},kubernetes_pod_operator=True,done!=True,!airflow-worker"
+    assert earlier_pods(client, k8s.V1Pod(metadata=metadata)) == ["a pod"]
+    selector = f"dag_id=d,task_id=t,run_id=r,{index},kubernetes_pod_operator=True,!airflow-worker"
     assert asked == [("ns", selector)]
 
 
