@@ -13,13 +13,16 @@ from airflow_interruptible.core.budget import Account
 from airflow_interruptible.core.cause import Cause, Charge
 from airflow_interruptible.core.history import Attempt, History
 from airflow_interruptible.core.placement import Placement
+from airflow_interruptible.exceptions import LedgerError
+from airflow_interruptible.ledger import Ledger
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
     from datetime import datetime
 
+    from airflow_interruptible.core.budget import Budget
     from airflow_interruptible.core.capacity import CapacityType
-    from airflow_interruptible.ledger import CheckpointUsed, Ledger, NoticeHeard, Record
+    from airflow_interruptible.ledger import CheckpointUsed, NoticeHeard, Record
     from airflow_interruptible.server.tries import TaskInstanceTries, Try
 
 _UNFINISHED = frozenset(
@@ -98,7 +101,7 @@ def tell(known: TaskInstanceTries) -> Story:
     if marker is None:
         return Story(known.state, known.live, [_plain(row) for row in known.tries])
     last = max((row.number for row in known.tries), default=0)
-    ledger = known.ledger.at(max(last + known.waiting, 1), known.max_tries, marker.budget)
+    ledger = _ledger(known, last, marker.budget)
     rows = {row.number: row for row in known.tries}
     views: list[AttemptView] = []
     history = fresh = History(marker.resolved(known.conf), Account(marker.budget))
@@ -107,6 +110,15 @@ def tell(known: TaskInstanceTries) -> Story:
         views += more
     upcoming = _upcoming(ledger.records.get(last + 1), history) if known.waiting else None
     return Story(known.state, known.live, views, history, upcoming)
+
+
+def _ledger(known: TaskInstanceTries, last: int, budget: Budget) -> Ledger:
+    """Return the ledger of the present generation; without one that cannot be, Airflow's rows speak alone."""
+    cleared_for_good = known.ledger.base == last  # in a run that does not go on
+    try:
+        return known.ledger.at(last + (known.waiting or cleared_for_good), known.max_tries, budget)
+    except LedgerError:
+        return Ledger().at(last + known.waiting, known.max_tries, budget)
 
 
 def _upcoming(written: Record | None, history: History) -> Placement:
@@ -118,7 +130,8 @@ def _upcoming(written: Record | None, history: History) -> Placement:
 
 def _generations(ledger: Ledger, last: int) -> Iterator[tuple[int, int]]:
     """Give the first and last attempts between two clears; of what a ledger says, none beyond Airflow's last try."""
-    for base, until in zip(ledger.bases, (*ledger.bases[1:], last), strict=True):
+    bases = ledger.bases if ledger.bases[0] == 0 else (0, *ledger.bases)  # the oldest are not kept
+    for base, until in zip(bases, (*bases[1:], last), strict=True):
         yield base, min(until, last)
 
 

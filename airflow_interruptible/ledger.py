@@ -7,13 +7,19 @@ outlives attempts and clears. This module knows the document; who reads and writ
 
 Causes are the record, charges follow from them: ``charge`` is written for people who read the document, and worked out
 anew from the causes whenever it matters, so that late evidence can overrule a presumption.
+
+Whoever may write to a task instance may write here, so the document is read as something that anybody may have forged:
+what cannot be is refused, sizes are cut, and nothing loops over a number in it. See SECURITY.md.
 """
 
 from __future__ import annotations
 
+import re
 from dataclasses import asdict, dataclass, field, replace
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any, TypedDict
 
+from airflow_interruptible.core import bounded
 from airflow_interruptible.core.capacity import CapacityType
 from airflow_interruptible.core.cause import Cause, Charge
 from airflow_interruptible.core.history import History, Trace, replay
@@ -29,7 +35,10 @@ KEY = "interruptible"
 
 _VERSION = 1
 _KEPT = 200
+_MOST = 10_000  # records; 64 KB, which Airflow keeps by default, hold fewer
 _REASON_KEPT = 240
+_RULE = re.compile(r"[a-z0-9/-]{1,100}")
+_COLUMN = 2**31 - 1  # what Airflow's column max_tries holds
 
 
 class NoticeHeard(TypedDict):
@@ -56,6 +65,8 @@ class Record:
     :param rule: the id of the rule that named the cause, see ``airflow interruptible explain``.
     :param why: why it was placed as it was, a clause that can follow "since".
     :param notice: the announcement that was heard, whatever came of it.
+    :param told: when it was first told to stop, by a signal or a notice, whoever handled that. It is written at once,
+        so that a death within the grace is no silence: such an attempt counts as if it had reported.
     :param checkpoint: None if it neither saved nor found one.
     """
 
@@ -70,11 +81,12 @@ class Record:
     why: str | None = None
     notice: NoticeHeard | None = None
     checkpoint: CheckpointUsed | None = None
+    told: str | None = None
 
     @property
     def trace(self) -> Trace:
         """What the core needs of this record."""
-        return Trace(self.capacity, self.cause, started=self.started is not None)
+        return Trace(self.capacity, self.cause, started=self.started is not None, told=self.told is not None)
 
     def to_json(self) -> dict[str, Any]:
         """Return the record as JSON, without what is not known."""
@@ -85,36 +97,41 @@ class Record:
 
     @classmethod
     def from_json(cls, value: Mapping[str, Any]) -> Record:
-        """Read what :meth:`to_json` wrote; fields of later versions are dropped."""
+        """Read what :meth:`to_json` wrote; fields of later versions are dropped.
+
+        :raises TypeError: a value is of another kind.
+        :raises ValueError: a value cannot be.
+        """
+        rule = bounded.name(value.get("rule"))
         return cls(
             capacity=CapacityType(value["capacity"]) if "capacity" in value else None,
             cause=Cause(value["cause"]) if "cause" in value else None,
             charge=Charge(value["charge"]) if "charge" in value else None,
-            started=_text(value.get("started")),
-            ended=_text(value.get("ended")),
-            reason=_text(value.get("reason")),
-            rule=_text(value.get("rule")),
-            where=dict(value.get("where", {})),
-            why=_text(value.get("why")),
+            started=bounded.time(value.get("started")),
+            ended=bounded.time(value.get("ended")),
+            reason=bounded.text(value.get("reason")),
+            rule=rule if rule is not None and _RULE.fullmatch(rule) else None,
+            where=bounded.scalars(value.get("where", {})),
+            why=bounded.text(value.get("why")),
             notice=_notice(value.get("notice")),
             checkpoint=_checkpoint(value.get("checkpoint")),
+            told=bounded.time(value.get("told")),
         )
-
-
-def _text(value: object) -> str | None:
-    if value is None or isinstance(value, str):
-        return value
-    raise TypeError(f"{value!r} is not text")
 
 
 def _notice(value: Any) -> NoticeHeard | None:
     if value is None:
         return None
-    return {"provider": str(value["provider"]), "at": str(value["at"]), "deadline": _text(value.get("deadline"))}
+    provider, at = bounded.name(value["provider"]), bounded.text(value["at"], bounded.TIME)
+    if provider is None or at is None:
+        raise TypeError("a notice without provider or time")
+    return {"provider": provider, "at": at, "deadline": bounded.text(value.get("deadline"), bounded.TIME)}
 
 
 def _checkpoint(value: Any) -> CheckpointUsed | None:
-    return None if value is None else {"at": _text(value.get("at")), "loaded": value.get("loaded") is True}
+    if value is None:
+        return None
+    return {"at": bounded.text(value.get("at"), bounded.TIME), "loaded": value.get("loaded") is True}
 
 
 @dataclass(frozen=True)
@@ -150,7 +167,13 @@ class Ledger:
         Generations are written down by the server, which sees a clear. Where none is watching (an API server without
         this package, ``session_events = False``), the row's ``max_tries`` is another than the last writer's, or one
         that no budget of this task gives, and this attempt is the first that finds it so.
+
+        :param attempt: Airflow's try number, which is 0 in ``airflow tasks test``.
+        :raises LedgerError: it says that the task was cleared after an attempt that there was not yet.
         """
+        attempt = max(attempt, 1)
+        if self.base >= attempt:
+            raise _refused(f"attempt {attempt} cannot come before the clear after attempt {self.base}")
         if self.max_tries == max_tries:
             return self
         unseen = max_tries > budget.total_retries if self.max_tries is None else attempt > 1
@@ -166,19 +189,21 @@ class Ledger:
 
         The oldest attempts beyond 200 are dropped, but none that counts: its absence would read as "never started".
         """
-        records = {**self.records, attempt: record}
-        latest = sorted(records)[-_KEPT:]
-        kept = [number for number in sorted(records) if number > self.base or number in latest]
-        return replace(self, records={number: records[number] for number in kept})
+        return replace(self, records=self._kept({**self.records, attempt: record}))
+
+    def _kept(self, records: Mapping[int, Record]) -> dict[int, Record]:
+        numbers = sorted(records)
+        latest = set(numbers[-_KEPT:])
+        return {number: records[number] for number in numbers if number > self.base or number in latest}
 
     def with_charges(self, history: History) -> Ledger:
         """Return the ledger with the charges of ``history`` written beside the causes, for people to read."""
-        ledger = self
+        records = dict(self.records)
         for attempt in history.attempts:
-            record = self.records.get(attempt.number, Record(capacity=attempt.capacity))
+            record = records.get(attempt.number, Record(capacity=attempt.capacity))
             if record.charge is not attempt.charge:
-                ledger = ledger.with_record(attempt.number, replace(record, charge=attempt.charge))
-        return ledger
+                records[attempt.number] = replace(record, charge=attempt.charge)
+        return self if records == self.records else replace(self, records=self._kept(records))
 
     def to_json(self) -> dict[str, Any]:
         """Return the document."""
@@ -195,18 +220,27 @@ class Ledger:
             return cls()
         try:
             return cls._read(document)
-        except (KeyError, TypeError, ValueError, AttributeError) as error:
-            raise LedgerError(
-                f"The history under {KEY!r} in the task state store is not a ledger ({error!r}). Somebody else "
-                "wrote to it, or a newer airflow-interruptible did."
-            ) from error
+        except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
+            raise _refused(repr(error)[: bounded.SENTENCE]) from error
 
     @classmethod
     def _read(cls, document: Any) -> Ledger:
         if document["version"] != _VERSION:
-            raise ValueError(f"version {document['version']!r}")
-        max_tries, bases = document["max_tries"], tuple(document["bases"])
-        if not isinstance(max_tries, int | None) or not bases or not all(isinstance(base, int) for base in bases):
-            raise TypeError("max_tries and bases must be whole numbers")
-        records = {int(number): Record.from_json(record) for number, record in document["attempts"].items()}
-        return cls(max_tries, bases, records)
+            raise ValueError("another version")
+        max_tries, attempts, written = document["max_tries"], document["attempts"], tuple(document["bases"])
+        if max_tries is not None:
+            bounded.whole(max_tries, -1, _COLUMN)
+        if len(attempts) > _MOST:
+            raise ValueError(f"{len(attempts)} attempts")
+        bases = [bounded.whole(base, 0, bounded.LAST_ATTEMPT) for base in written]
+        if not bases or any(later <= earlier for earlier, later in pairwise(bases)):
+            raise ValueError("bases that do not rise")
+        records = {bounded.attempt_number(number): Record.from_json(record) for number, record in attempts.items()}
+        return cls(max_tries, tuple(bases[-len(records) - 1 :]), records)
+
+
+def _refused(why: str) -> LedgerError:
+    return LedgerError(
+        f"The history under {KEY!r} in the task state store is not a ledger ({why}). Somebody else wrote to it, or a "
+        "newer airflow-interruptible did. It is left as it is."
+    )

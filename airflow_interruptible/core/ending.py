@@ -3,7 +3,8 @@
 
 Most endings name their cause. Silence does not: an attempt that started and was never heard of again is
 presumed to have been interrupted on spot, since that is what spot machines do, and is charged to the author
-on demand, where a crash of the code itself is the likelier story.
+on demand, where a crash of the code itself is the likelier story. One that was told to stop before it fell silent
+ended as it would have reported: that its machine went is no guess then.
 """
 
 from __future__ import annotations
@@ -30,11 +31,15 @@ class Ending(str, Enum):
     SUCCESS = "success"
 
     @classmethod
-    def of_silence(cls, *, started: bool) -> Ending:
+    def of_silence(cls, capacity: CapacityType, *, started: bool, told: bool = False) -> Ending:
         """Return what is presumed of an attempt that nobody reported.
 
+        :param capacity: what it ran on.
         :param started: whether the task's own process was seen to run.
+        :param told: whether that process was told to stop, by a signal or a notice.
         """
+        if told:
+            return cls.INTERRUPTION if capacity is CapacityType.SPOT else cls.INFRASTRUCTURE
         return cls.VANISHED if started else cls.NEVER_STARTED
 
     def cause_on(self, capacity: CapacityType) -> Cause | None:

@@ -28,11 +28,27 @@ class Trace:
     :param capacity: what it is known to have run on; None if it was never said, then the rule says it.
     :param cause: why it ended; None if it never said.
     :param started: whether the task's own process was seen to run.
+    :param told: whether it was told to stop, by a signal or a notice. If it never reported, it counts as if it had.
     """
 
     capacity: CapacityType | None = None
     cause: Cause | None = None
     started: bool = True
+    told: bool = False
+
+    def ending(self, capacity: CapacityType) -> tuple[Cause, Ending | None]:
+        """Return why the attempt ended on ``capacity``, and the ending that was presumed if it never said."""
+        if self.cause is not None:
+            return self.cause, None
+        presumed = Ending.of_silence(capacity, started=self.started, told=self.told)
+        return presumed.cause_on(capacity) or Cause.UNKNOWN, presumed
+
+
+NO_TRACE = Trace(started=False)
+"""What an attempt leaves of which nobody knows anything: it was lost before its first line ran."""
+
+MOST = 5_000
+"""So many attempts of one generation are counted, the latest: more than Airflow allows, fewer than a forger asks."""
 
 
 @dataclass(frozen=True)
@@ -93,17 +109,15 @@ class History:
 
     def after(self, trace: Trace | None) -> History:
         """Return the history with one more finished attempt; None if the attempt left no trace at all."""
-        capacity = (trace and trace.capacity) or self.next_placement.capacity
-        cause, presumed = _cause(trace, capacity)
-        attempt = Attempt(self.next_number, capacity, cause, self.account.charge_for(cause), presumed)
-        return replace(self, account=self.account.after(cause), attempts=(*self.attempts, attempt))
+        attempt = self.judged(trace)
+        return replace(self, account=self.account.after(attempt.cause), attempts=(*self.attempts, attempt))
 
-
-def _cause(trace: Trace | None, capacity: CapacityType) -> tuple[Cause, Ending | None]:
-    if trace is not None and trace.cause is not None:
-        return trace.cause, None
-    presumed = Ending.of_silence(started=trace is not None and trace.started)
-    return presumed.cause_on(capacity) or Cause.UNKNOWN, presumed
+    def judged(self, trace: Trace | None) -> Attempt:
+        """Return what the next attempt is, if it ends as ``trace`` tells."""
+        trace = trace or NO_TRACE
+        capacity = trace.capacity or self.next_placement.capacity
+        cause, presumed = trace.ending(capacity)
+        return Attempt(self.next_number, capacity, cause, self.account.charge_for(cause), presumed)
 
 
 def replay(
@@ -121,7 +135,10 @@ def replay(
     :param before: the number of the attempt that is about to start, or is running.
     :param max_tries: see :class:`History`.
     """
-    history = History(interruptible, Account(budget), base, max_tries=max_tries)
-    for number in range(base + 1, before):
-        history = history.after(traces.get(number))
-    return history
+    base = max(base, before - 1 - MOST)
+    before_it, attempts = History(interruptible, Account(budget), base, max_tries=max_tries), []
+    for number in range(base + 1, before):  # not by after(), which copies all attempts at each turn
+        attempt = before_it.judged(traces.get(number))
+        before_it = replace(before_it, account=before_it.account.after(attempt.cause), base=number)
+        attempts.append(attempt)
+    return replace(before_it, base=base, attempts=tuple(attempts))

@@ -37,10 +37,11 @@ _FIRST, _LAST = (datetime(*day, tzinfo=timezone.utc).timestamp() for day in ((1,
 _OVER = frozenset({None, "success", "failed", "skipped", "upstream_failed", "removed", "up_for_retry"})
 _PAID = frozenset({Charge.SYSTEM.value, Charge.USER.value})
 _PRESUMED = {
-    (capacity.value, started): cause.value
+    (capacity.value, started, told): cause.value
     for capacity in CapacityType
     for started in (True, False)
-    if (cause := Ending.of_silence(started=started).cause_on(capacity))
+    for told in (True, False)
+    if (cause := Ending.of_silence(capacity, started=started, told=told).cause_on(capacity))
 }
 
 
@@ -164,7 +165,7 @@ def _cause(record: Mapping[str, Any], capacity: str | None) -> str | None:
     if cause is not None:
         return _CAUSES[cause]
     if record.get("charge") in _PAID and capacity is not None:
-        return _PRESUMED.get((capacity, "started" in record))
+        return _PRESUMED.get((capacity, "started" in record, "told" in record))
     return None
 
 

@@ -122,6 +122,7 @@ class Row:
     def _ledger(self, number: int) -> Ledger:
         try:
             ledger = Ledger.from_json(seam.read_state(self.session, self.ti, KEY))
+            return ledger.at(number, self.ti.max_tries, self.marker.budget)
         except (LedgerError, ValueError) as error:
             log.warning("%s Every attempt is taken as the author's failure, which leads to on-demand soonest.", error)
             ledger = Ledger(records={n: Record(cause=Cause.UNKNOWN) for n in range(1, number)})

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import json
+from datetime import datetime, timezone
 from typing import Any
 
 import pytest
@@ -34,23 +35,27 @@ FULL = Record(
 
 some = st.text(max_size=20)
 words = st.none() | some
+times = st.none() | st.datetimes(datetime(1970, 1, 2), datetime(9999, 12, 30)).map(
+    lambda moment: moment.replace(tzinfo=timezone.utc).isoformat(timespec="milliseconds")
+)
 records = st.builds(
     Record,
     capacity=st.none() | st.sampled_from(CapacityType),
     cause=st.none() | st.sampled_from(Cause),
     charge=st.none() | st.sampled_from(Charge),
-    started=words,
-    ended=words,
+    started=times,
+    ended=times,
+    told=times,
     reason=words,
-    where=st.dictionaries(st.text(max_size=5), st.integers() | words, max_size=3),
+    where=st.dictionaries(st.text(max_size=5), st.integers(-(2**62), 2**62) | words, max_size=3),
     why=words,
-    notice=st.none() | st.fixed_dictionaries({"provider": some, "at": some, "deadline": words}),
-    checkpoint=st.none() | st.fixed_dictionaries({"at": words, "loaded": st.booleans()}),
+    notice=st.none() | st.fixed_dictionaries({"provider": some, "at": times.filter(bool), "deadline": times}),
+    checkpoint=st.none() | st.fixed_dictionaries({"at": times, "loaded": st.booleans()}),
 )
 ledgers = st.builds(
     Ledger,
     max_tries=st.none() | st.integers(0, 20),
-    bases=st.lists(st.integers(0, 20), min_size=1, max_size=3).map(tuple),
+    bases=st.lists(st.integers(0, 20), min_size=1, max_size=3, unique=True).map(sorted).map(tuple),
     records=st.dictionaries(st.integers(1, 20), records, max_size=5),
 )
 json_values = st.recursive(
@@ -108,7 +113,8 @@ def test_the_document_as_people_see_it() -> None:
 @given(ledgers)
 def test_what_is_written_is_read_back(ledger: Ledger) -> None:
     document = json.loads(json.dumps(ledger.to_json()))
-    assert Ledger.from_json(document).to_json() == document
+    read, kept = Ledger.from_json(document).to_json(), len(document["attempts"]) + 1
+    assert read == {**document, "bases": document["bases"][-kept:]}
 
 
 @given(json_values | damaged())
@@ -127,18 +133,82 @@ def test_rubbish_is_refused_or_can_be_written_again(document: Any) -> None:
 
 @given(json_values | damaged(), st.integers(1, 9))
 @example({"version": 1, "max_tries": 5, "bases": [9], "attempts": {}}, 2)
+@example({"version": 1, "max_tries": 5, "bases": [-(10**9)], "attempts": {}}, 2)
 def test_rubbish_is_refused_or_leads_to_a_history(document: Any, attempt: int) -> None:
     try:
         ledger = Ledger.from_json(document)
     except LedgerError:
         return
-    history = ledger.at(attempt, 5, BUDGET).history(BUDGET, True, before=attempt)
-    assert history.next_number <= max(attempt, history.base + 1)
+    try:
+        history = ledger.at(attempt, 5, BUDGET).history(BUDGET, True, before=attempt)
+    except LedgerError:
+        return
+    assert history.next_number == attempt
 
 
 def test_a_refusal_says_what_follows() -> None:
     with pytest.raises(LedgerError, match="is not a ledger"):
         Ledger.from_json({"version": 2})
+
+
+@pytest.mark.parametrize(
+    "bases", [[-1], [-(10**9)], [0, 0], [0, 2] * 8, [3, 1], [True], [1.0], ["0"], [10**12], [], "0", None]
+)
+def test_bases_that_cannot_be_are_refused(bases: Any) -> None:
+    with pytest.raises(LedgerError, match="is not a ledger"):
+        Ledger.from_json({"version": 1, "max_tries": 5, "bases": bases, "attempts": {"1": {}, "2": {}}})
+
+
+@pytest.mark.parametrize("number", ["0", "-1", "x", "", " 1", "1_0", "\u0661", "1000000", "9" * 5000])
+def test_numbers_that_no_attempt_has_are_refused(number: str) -> None:
+    with pytest.raises(LedgerError, match="is not a ledger"):
+        Ledger.from_json({"version": 1, "max_tries": 5, "bases": [0], "attempts": {number: {}}})
+
+
+@pytest.mark.parametrize(
+    "time", ["soon", "", "0001-01-01T00:00:00+00:00", "1969-12-31T23:59:59+00:00", 5, "2" * 60_000]
+)
+@pytest.mark.parametrize("name", ["started", "ended", "told"])
+def test_times_that_are_none_are_refused(name: str, time: Any) -> None:
+    with pytest.raises(LedgerError, match="is not a ledger"):
+        Ledger.from_json({"version": 1, "max_tries": 5, "bases": [0], "attempts": {"1": {name: time}}})
+
+
+def test_a_clear_that_has_not_happened_yet_is_refused() -> None:
+    """``bases: [1000000]`` would start both budgets afresh at every attempt."""
+    ledger = Ledger.from_json({"version": 1, "max_tries": 5, "bases": [2], "attempts": {}})
+    assert ledger.at(3, 5, BUDGET).base == 2
+    with pytest.raises(LedgerError, match="cannot come before the clear"):
+        ledger.at(2, 5, BUDGET)
+
+
+def test_of_generations_without_a_record_the_latest_are_kept() -> None:
+    document = {"version": 1, "max_tries": 5, "bases": list(range(8000)), "attempts": {"8000": {}}}
+    assert Ledger.from_json(document).bases == (7998, 7999)
+
+
+def test_what_is_too_long_is_cut() -> None:
+    long = "x" * 60_000
+    where = {"zone": long, "pid": 7, "nested": [[]], "huge": 10**400, **{f"n{i}": "y" for i in range(100)}}
+    record = {"reason": long, "why": long, "rule": long, "where": where}
+    record["notice"] = {"provider": long, "at": "2026-01-01T00:00:00Z", "deadline": None}
+    read = Ledger.from_json({"version": 1, "max_tries": 5, "bases": [0], "attempts": {"1": record}}).records[1]
+    assert (len(read.reason or ""), len(read.why or ""), read.rule) == (300, 300, None)
+    assert (len(read.where["zone"]), read.where["pid"], len(read.where)) == (250, 7, 50)
+    assert read.notice is not None
+    assert len(read.notice["provider"]) == 250
+    assert not {"nested", "huge"} & read.where.keys()
+
+
+def test_a_refusal_is_short() -> None:
+    with pytest.raises(LedgerError) as refused:
+        Ledger.from_json({"version": 1, "max_tries": 5, "bases": [0], "attempts": {"1": {"capacity": "x" * 60_000}}})
+    assert len(str(refused.value)) < 700
+
+
+def test_the_number_of_airflow_tasks_test_is_no_clear() -> None:
+    """``airflow tasks test`` runs attempt 0."""
+    assert Ledger().at(0, 5, BUDGET).base == 0
 
 
 def test_fields_of_a_later_version_are_dropped() -> None:
@@ -154,6 +224,7 @@ def test_a_reason_is_shortened() -> None:
 def test_a_record_is_a_trace() -> None:
     assert FULL.trace == Trace(SPOT, Cause.SPOT_INTERRUPTION, started=True)
     assert Record(ON_DEMAND).trace == Trace(ON_DEMAND, None, started=False)
+    assert Record(SPOT, told="2026-01-01T00:00:00.000+00:00").trace == Trace(SPOT, None, started=False, told=True)
 
 
 # -- generations

@@ -41,3 +41,14 @@ def test_the_outcomes_are_those_of_the_contract() -> None:
 def test_the_cause_of_an_ending(ending: Ending, on_spot: Cause | None, on_demand: Cause | None) -> None:
     assert ending.cause_on(SPOT) is on_spot
     assert ending.cause_on(ON_DEMAND) is on_demand
+
+
+@pytest.mark.parametrize("started", [True, False])
+def test_who_was_told_to_stop_and_fell_silent_ended_as_if_it_had_reported(started: bool) -> None:
+    assert Ending.of_silence(SPOT, started=started, told=True) is Ending.INTERRUPTION
+    assert Ending.of_silence(ON_DEMAND, started=started, told=True) is Ending.INFRASTRUCTURE
+
+
+def test_silence_without_a_warning() -> None:
+    assert Ending.of_silence(SPOT, started=True) is Ending.VANISHED
+    assert Ending.of_silence(SPOT, started=False) is Ending.NEVER_STARTED

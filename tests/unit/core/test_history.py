@@ -7,7 +7,7 @@ from airflow_interruptible.core.budget import Account, Budget
 from airflow_interruptible.core.capacity import CapacityType
 from airflow_interruptible.core.cause import Cause, Charge
 from airflow_interruptible.core.ending import Ending
-from airflow_interruptible.core.history import Attempt, History, Trace, replay
+from airflow_interruptible.core.history import MOST, Attempt, History, Trace, replay
 
 SPOT, ON_DEMAND = CapacityType.SPOT, CapacityType.ON_DEMAND
 
@@ -72,3 +72,20 @@ def test_late_evidence_changes_the_answer() -> None:
     )
     assert [attempt.charge for attempt in presumed.attempts] == [Charge.SYSTEM, Charge.USER]
     assert [attempt.charge for attempt in known.attempts] == [Charge.USER, Charge.SYSTEM]
+
+
+def test_told_to_stop_on_demand_is_the_platforms() -> None:
+    history = replay(Budget(0, 3), True, {1: Trace(told=True)}, before=2)
+    expected = Attempt(1, ON_DEMAND, Cause.INFRASTRUCTURE, Charge.SYSTEM, presumed=Ending.INFRASTRUCTURE)
+    assert history.attempts == (expected,)
+    assert not history.account.exhausted
+
+
+def test_what_it_reported_after_all_counts_more_than_that_it_was_told() -> None:
+    history = replay(Budget(2, 3), True, {1: Trace(SPOT, Cause.APPLICATION, told=True)}, before=2)
+    assert history.attempts == (Attempt(1, SPOT, Cause.APPLICATION, Charge.USER),)
+
+
+def test_a_forged_number_costs_a_bounded_number_of_turns() -> None:
+    history = replay(Budget(2, 3), True, {}, base=-(10**12), before=10**12)
+    assert (len(history.attempts), history.next_number) == (MOST, 10**12)
