@@ -8,6 +8,7 @@ task holds its arguments in ``partial_kwargs`` until a worker builds the operato
 from __future__ import annotations
 
 import inspect
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from functools import cache
@@ -17,16 +18,14 @@ from airflow_interruptible.compute import ComputeChoice
 from airflow_interruptible.compute.launched import Launcher, launcher_of, split
 from airflow_interruptible.core.budget import Budget
 from airflow_interruptible.core.precedence import Level, Resolution, checked, resolve
+from airflow_interruptible.core.words import ARGUMENTS
 from airflow_interruptible.exceptions import ConfigurationError
 from airflow_interruptible.settings import Settings, get_settings
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, MutableMapping
+    from collections.abc import Callable, MutableMapping
 
     from airflow.sdk import DAG, TaskGroup
-
-ARGUMENTS = ("interruptible", "system_retries", "system_retry_delay", "compute", "on_interruption_callback")
-"""What a task accepts beyond its operator's own arguments."""
 
 _OURS = "airflow_interruptible."
 
@@ -97,9 +96,13 @@ def _whole(name: str, value: object) -> int:
         return 0
     if isinstance(value, int) and not isinstance(value, bool) and value >= 0:
         return value
-    raise ConfigurationError(
-        f"{name} must be an int >= 0, got {value!r}. Use 0 for a task that may not fail even once."
-    )
+    raise ConfigurationError(f"{name} must be an int >= 0, got {value!r}. {_INSTEAD[name]}")
+
+
+_INSTEAD = {
+    "retries": "Use 0 for a task that may not fail even once by its own error.",
+    "system_retries": "Use 0 to forgive no system failure: interruptions then spend the task's own retries.",
+}
 
 
 def _system_retries(value: object, settings: Settings) -> int:
@@ -230,8 +233,35 @@ def mapped_annotation(
     """Read the annotation of a mapped task from its arguments."""
     arguments = inherited_arguments(operator_class, group, dag)
     arguments = {name: kwargs.get(name, said) for name, said in arguments.items()}
-    user_retries = kwargs.get("user_retries", kwargs.get("retries"))
+    user_retries = kwargs.get("user_retries", kwargs.get("retries", _default_retries()))
     return Annotation.of(arguments, user_retries, get_settings(), launcher_of(operator_class))
+
+
+def _default_retries() -> int:
+    """Return the retries of a mapped TaskFlow task of which nobody speaks: Airflow itself forgets them there."""
+    from airflow.configuration import conf
+
+    return int(conf.getint("core", "default_task_retries", fallback=0))
+
+
+def refuse_per_index(operator_class: type, expand_input: Any) -> None:
+    """Refuse arguments of ours that differ from one index of a mapped task to the next.
+
+    A worker would obey, but the scheduler places all indexes alike, since it only knows what stands in ``.partial()``.
+
+    :param expand_input: what the task is mapped over; what an upstream task returns is not known yet.
+    :raises ConfigurationError: there is one.
+    """
+    value = getattr(expand_input, "value", None)
+    names = set(value) if isinstance(value, Mapping) else set()
+    if isinstance(value, Sequence) and not isinstance(value, str):
+        names = {name for one in value if isinstance(one, Mapping) for name in one}
+    ours = sorted(names & (frozenset(ARGUMENTS) - taken_by(operator_class)))
+    if ours:
+        raise ConfigurationError(
+            f"{', '.join(ours)} cannot differ from one index of a mapped task to the next: where a task instance runs "
+            f"is decided before it is known what it is given. Write .partial({ours[0]}=...) for all, or map two tasks."
+        )
 
 
 def annotation_of(task: Any) -> Annotation:

@@ -57,20 +57,28 @@ def interruptible_task(
 ) -> TaskDecorator:
     """Run a function as an interruptible task: ``@task.interruptible``.
 
-    :param python_callable: the function.
+    :param python_callable: the function, or a task that another TaskFlow decorator has made: it becomes interruptible,
+        and takes what is said here. Airflow itself drops what is said above another decorator.
     :param multiple_outputs: see ``@task``.
     :param kwargs: arguments of ``@task``, and those of
         :class:`~airflow_interruptible.operators.interruptible.InterruptibleMixin`.
     """
-    decorator = task_decorator_factory(
-        python_callable,
-        multiple_outputs=multiple_outputs,
-        decorated_operator_class=InterruptiblePythonOperator,
-        **kwargs,
-    )
-    if isinstance(decorator, _TaskDecorator):
-        return cast("TaskDecorator", interruptible_taskflow(decorator))
-    return cast("TaskDecorator", lambda function: interruptible_taskflow(cast("Any", decorator(function))))
+
+    def decorate(function: Any) -> InterruptibleTask:
+        if isinstance(function, _TaskDecorator):
+            task = interruptible_taskflow(function).override(**kwargs)
+            if multiple_outputs is not None:
+                task.multiple_outputs = multiple_outputs
+            return task
+        decorated = task_decorator_factory(
+            function,
+            multiple_outputs=multiple_outputs,
+            decorated_operator_class=InterruptiblePythonOperator,
+            **kwargs,
+        )
+        return interruptible_taskflow(cast("_TaskDecorator[..., Any, Any]", decorated))
+
+    return cast("TaskDecorator", decorate if python_callable is None else decorate(python_callable))
 
 
 def interruptible_taskflow(task: _TaskDecorator[..., Any, Any]) -> InterruptibleTask:

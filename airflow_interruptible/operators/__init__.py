@@ -57,10 +57,19 @@ __all__ = [
 
 
 def __getattr__(name: str) -> Any:
-    """Return the interruptible form of an operator."""
+    """Return the interruptible form of an operator.
+
+    :raises ImportError: no operator of that name is ready-made. Of an AttributeError Python would keep the first words.
+    """
     home = _HOMES.get(name)
+    if home is None and name[:1].isupper():
+        raise ImportError(
+            f"There is no ready-made {name}. Make it: `from airflow_interruptible import interruptible`, then "
+            f"interruptible({name})(task_id=...). Ready-made are {', '.join(sorted(_HOMES))}.",
+            name=__name__,
+        )
     if home is None:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}. Make it: interruptible(YourOperator)")
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     from airflow_interruptible.operators.interruptible import interruptible_class
 
     return interruptible_class(getattr(import_module(home), name))

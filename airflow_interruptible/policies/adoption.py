@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import logging
 import sys
+from contextlib import contextmanager
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
@@ -18,12 +19,13 @@ from airflow_interruptible.compute import Slot
 from airflow_interruptible.core.budget import Account
 from airflow_interruptible.core.placement import choose_capacity
 from airflow_interruptible.core.precedence import Level
+from airflow_interruptible.core.words import meant
 from airflow_interruptible.exceptions import ConfigurationError
 from airflow_interruptible.marker import Marker, tolerated_by
 from airflow_interruptible.settings import Settings, get_settings
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
 
     from airflow_interruptible.annotation import Annotation
     from airflow_interruptible.compute import ComputeChoice
@@ -40,12 +42,47 @@ def apply(task: Any) -> None:
     :raises ConfigurationError: an argument cannot be meant.
     :raises TypeError: ``interruptible`` is neither a bool nor None.
     """
-    if _is_annotated(task):
-        _refresh(task)
-    elif _is_spoken_of(task):
-        _adopt(task, {})
-    elif _settings_or_default().default:
-        _adopt_for_the_platform(task)
+    _warn_of_misspelt_words(task)
+    try:
+        if _is_annotated(task):
+            _refresh(task)
+        elif _is_spoken_of(task):
+            _adopt(task, {})
+        elif _settings_or_default().default:
+            _adopt_for_the_platform(task)
+    except (ConfigurationError, TypeError) as error:
+        kind = ConfigurationError if isinstance(error, ConfigurationError) else TypeError
+        raise kind(f"Task {task.dag_id}.{task.task_id}: {error}") from error
+
+
+@contextmanager
+def with_the_author_s_retries(task: Any) -> Iterator[None]:
+    """Let others, who know nothing of two budgets, see and set the author's ``retries`` of an annotated task.
+
+    Of the sum of both they could not tell what is whose: a policy that caps ``retries`` at 2 would give them to a task
+    that has none of its own.
+    """
+    if not _is_annotated(task):
+        yield
+        return
+    from airflow_interruptible.annotation import annotation_of, with_user_retries
+
+    annotation = annotation_of(task)
+    task.retries = annotation.budget.user_retries
+    try:
+        yield
+    finally:
+        with_user_retries(task, annotation, task.retries)
+
+
+def _warn_of_misspelt_words(task: Any) -> None:
+    """Say what looks like one of our words: what nobody takes of ``default_args``, Airflow ignores in silence."""
+    for source in (task.get_dag(), task.task_group):
+        for name in source.default_args if source is not None else ():
+            if word := meant(name):
+                _warn_once(
+                    f"default_args of Dag {task.dag_id} say {name!r}, which nobody reads. Did you mean {word!r}?"
+                )
 
 
 def _is_annotated(task: Any) -> bool:
@@ -172,8 +209,10 @@ def _refresh(task: Any) -> None:
 
 def _placed(task: Any, annotation: Annotation) -> dict[str, Any]:
     """Return the columns that send the first attempt where it belongs, and tell the server about the later ones."""
-    from airflow_interruptible.annotation import resolve_interruptible
+    from airflow_interruptible.annotation import refuse_per_index, resolve_interruptible
 
+    if task.is_mapped:
+        refuse_per_index(task.operator_class, task.expand_input)
     interruptible = resolve_interruptible(task, annotation.interruptible).interruptible
     slot = Slot(task.queue, task.executor, task.executor_config or {})
     compute = annotation.compute.build()

@@ -8,23 +8,31 @@ of the processes that have one. Everything heavier than a dictionary look-up wai
 from __future__ import annotations
 
 import logging
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from airflow.policies import hookimpl
 
 from airflow_interruptible.server.install import install
+
+if TYPE_CHECKING:
+    from collections.abc import Generator
 
 log = logging.getLogger(__name__)
 
 install()
 
 
-@hookimpl
-def task_policy(task: Any) -> None:
+@hookimpl(wrapper=True)
+def task_policy(task: Any) -> Generator[None, Any, Any]:
     """Adopt a stock task if its TaskGroup, its Dag or airflow.cfg says so, and place an annotated one.
+
+    Around all other policies, so that they see the author's ``retries``, and ours has the last word on the sum.
 
     :raises ConfigurationError: an argument cannot be meant; Airflow shows it as the Dag's import error.
     """
     from airflow_interruptible.policies import adoption
 
+    with adoption.with_the_author_s_retries(task):
+        result = yield
     adoption.apply(task)
+    return result

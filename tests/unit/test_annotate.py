@@ -29,3 +29,8 @@ def test_a_taskflow_task() -> None:
 def test_anything_else_is_refused(wrong: object) -> None:
     with pytest.raises(TypeError, match="takes an operator class or a TaskFlow task"):
         interruptible(wrong)  # type: ignore[call-overload]
+
+
+def test_arguments_are_told_where_to_go() -> None:
+    with pytest.raises(TypeError, match=r"got system_retries=5\. Give the arguments to the task itself.*@task.bash\("):
+        interruptible(system_retries=5)  # type: ignore[call-overload]

@@ -167,3 +167,38 @@ def test_a_mapped_task_s_own_default_args_are_the_task_s() -> None:
     assert mapped.retries == 3
     unmapped = mapped.unmap({"op_kwargs": {"a": 1}})
     assert not unmapped.interruptible
+
+
+@pytest.mark.parametrize("written", ["above", "below"])
+def test_what_is_said_above_another_decorator_is_carried(written: str) -> None:
+    """Airflow itself drops what is said above another decorator; here the task would look annotated and not be."""
+    said: dict[str, Any] = {"interruptible": False, "retries": 2, "system_retries": 5}
+
+    if written == "above":
+
+        @interruptible_task(**said)
+        @task.bash(env={"A": "1"})
+        def work() -> str:
+            return "true"
+
+    else:
+
+        @interruptible_taskflow
+        @task.bash(env={"A": "1"}, **said)
+        def work() -> str:
+            return "true"
+
+    built = operator(work())
+    assert built.operator_name == "@task.bash"
+    assert (built.interruptible, built.user_retries, built.system_retries) == (False, 2, 5)
+    assert built.env == {"A": "1"}
+
+
+def test_bare_above_another_decorator_it_annotates() -> None:
+    @interruptible_task
+    @task.bash(retries=1)
+    def work() -> str:
+        return "true"
+
+    built = operator(work())
+    assert (built.operator_name, built.interruptible, built.retries) == ("@task.bash", True, 4)

@@ -4,19 +4,23 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import pytest
+from airflow import policies
 from airflow.providers.standard.operators.empty import EmptyOperator
 from airflow.sdk import DAG, BaseOperator, TaskGroup
+from airflow.sdk import task as airflow_task
 from airflow.sdk.definitions.retry_policy import ExceptionRetryPolicy
+from pluggy import PluginManager
 
 from airflow_interruptible import interruptible
 from airflow_interruptible.core.budget import Budget
 from airflow_interruptible.core.capacity import CapacityType
 from airflow_interruptible.exceptions import ConfigurationError
 from airflow_interruptible.marker import KEY, Marker
-from airflow_interruptible.policies import adoption
+from airflow_interruptible.policies import adoption, cluster
 from airflow_interruptible.policies.retry import InterruptibleRetryPolicy
 
 if TYPE_CHECKING:
@@ -161,7 +165,7 @@ def test_wrong_settings_do_not_break_dags_that_never_heard_of_us(
     assert type(applied(EmptyOperator)) is EmptyOperator
     assert type(applied(EmptyOperator)) is EmptyOperator
     assert len(warnings_of()) == 1
-    with pytest.raises(ConfigurationError, match="system_retries must be"):
+    with pytest.raises(ConfigurationError, match="system_retries in section interruptible of"):
         applied(EmptyOperator, {"interruptible": True})
 
 
@@ -333,3 +337,99 @@ def test_a_mapped_task_is_placed_through_its_arguments(configure: Callable[..., 
     unmapped = task.unmap({"doc": "a"})
     assert (unmapped.queue, unmapped.retries, unmapped.user_retries) == ("cheap", 4, 1)
     assert unmapped.interruptible
+
+
+@pytest.mark.parametrize("operator", [EmptyOperator, Interruptible])
+def test_a_mapped_task_without_an_executor_config_is_placed_too(operator: Any) -> None:
+    with DAG("d", schedule=None, default_args={"interruptible": True, "retries": 1}):
+        task = operator.partial(task_id="t", executor_config=None).expand(doc=["a"])
+    adoption.apply(task)
+    assert marker(task).capacity is SPOT
+
+
+@pytest.mark.parametrize("name", ["interruptible", "system_retries", "compute"])
+@pytest.mark.parametrize("how", ["expand", "expand_kwargs"])
+def test_what_would_differ_from_index_to_index_is_refused(name: str, how: str) -> None:
+    """The worker would obey, and the server would not: an on-demand queue, and a ledger that says spot."""
+    with DAG("d", schedule=None):
+        partial = Interruptible.partial(task_id="work", retries=1)
+        mapped: Any = (
+            partial.expand(**{name: [None, None]})
+            if how == "expand"
+            else partial.expand_kwargs([{"doc": "a"}, {"doc": "b", name: None}])
+        )
+    with pytest.raises(ConfigurationError, match=rf"Task d\.work: {name} cannot differ .* Write \.partial\({name}="):
+        adoption.apply(mapped)
+
+
+def test_an_error_names_the_task() -> None:
+    with pytest.raises(ConfigurationError, match=r"^Task d\.t: system_retries must be an int >= 0, got -1\. Use 0 to "):
+        applied(EmptyOperator, {"interruptible": True, "system_retries": -1})
+    with pytest.raises(TypeError, match=r"^Task d\.t: interruptible must be"):
+        applied(EmptyOperator, {"interruptible": "no"})
+
+
+@pytest.mark.parametrize("annotated", [False, True])
+def test_a_slip_of_the_pen_is_said_once(annotated: bool, warnings_of: Callable[[], list[str]]) -> None:
+    said = {"interruptable": True, "system_retrys": 9, "retries": 1, "on_retry_callback": None}
+    for _ in range(2):
+        applied(Interruptible if annotated else EmptyOperator, said)
+    assert warnings_of() == [
+        "default_args of Dag d say 'interruptable', which nobody reads. Did you mean 'interruptible'?",
+        "default_args of Dag d say 'system_retrys', which nobody reads. Did you mean 'system_retries'?",
+    ]
+
+
+# -- among other policies
+
+
+def cap(task: Any) -> None:
+    if task.retries is not None and task.retries > 2:
+        task.retries = 2
+
+
+def raise_to_five(task: Any) -> None:
+    task.retries = 5
+
+
+@pytest.mark.parametrize(
+    ("policy", "before", "after"), [(cap, 0, 0), (cap, 2, 2), (cap, 9, 2), (raise_to_five, 2, 5), (raise_to_five, 0, 5)]
+)
+@pytest.mark.parametrize("mapped", [False, True])
+@pytest.mark.parametrize("adopted", [False, True])
+def test_another_policy_sees_and_sets_the_author_s_retries(
+    policy: Callable[[Any], None], before: int, after: int, mapped: bool, adopted: bool
+) -> None:
+    """A cap on retries must not give user retries to a task that has none, whichever policy is called first."""
+    operator: Any = EmptyOperator if adopted else Interruptible
+    with DAG("d", schedule=None, default_args={"interruptible": True}):
+        if mapped:
+            task = operator.partial(task_id="t", retries=before).expand(doc=["a"])
+        else:
+            task = operator(task_id="t", retries=before)
+    manager = PluginManager("airflow.policy")
+    manager.add_hookspecs(policies)
+    other = SimpleNamespace(task_policy=policies.hookimpl(policy))
+    for plugin in (cluster, other):
+        manager.register(plugin)
+    manager.hook.task_policy(task=task)
+    assert marker(task).budget == Budget(after, 3)
+    assert task.retries == after + 3
+
+
+def test_a_mapped_taskflow_task_knows_the_default_retries(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Airflow leaves them out of what a mapped TaskFlow task is made of."""
+    monkeypatch.setenv("AIRFLOW__CORE__DEFAULT_TASK_RETRIES", "2")
+    with DAG("d", schedule=None, default_args={"interruptible": True}) as dag:
+
+        @airflow_task
+        def stock(x: int) -> None: ...
+
+        @airflow_task.interruptible
+        def annotated(x: int) -> None: ...
+
+        stock.expand(x=[1])
+        annotated.expand(x=[1])
+    for task in dag.tasks:
+        adoption.apply(task)
+        assert (marker(task).budget, task.retries) == (Budget(2, 3), 5)

@@ -6,6 +6,8 @@ from __future__ import annotations
 from importlib.metadata import entry_points
 from typing import TYPE_CHECKING, Any
 
+from airflow.providers.standard.operators.empty import EmptyOperator
+
 from airflow_interruptible.policies import adoption, cluster
 
 if TYPE_CHECKING:
@@ -22,7 +24,7 @@ def test_airflow_asks_it(monkeypatch: pytest.MonkeyPatch) -> None:
 
     asked: list[Any] = []
     monkeypatch.setattr(adoption, "apply", asked.append)
-    task = object()
+    task = EmptyOperator(task_id="t")
     settings.task_policy(task)
     assert asked == [task]
 
