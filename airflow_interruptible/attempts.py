@@ -36,6 +36,7 @@ class AttemptView:
     """One attempt. ``charge`` is None while it runs; what is left of the budgets is counted after it.
 
     :param due: what the rule said before it, None for a task that is not annotated.
+    :param error: what the author's exception said, masked; text from outside.
     """
 
     attempt: int
@@ -55,6 +56,7 @@ class AttemptView:
     notice: NoticeHeard | None = None
     checkpoint: CheckpointUsed | None = None
     due: Placement | None = None
+    error: str | None = None
 
     def to_json(self) -> dict[str, Any]:
         """Return the attempt as the command line and the API print it."""
@@ -75,6 +77,7 @@ class AttemptView:
             "why": self.why,
             "notice": self.notice,
             "checkpoint": self.checkpoint,
+            "error": self.error,
         }
 
 
@@ -189,6 +192,7 @@ def _one(number: int, row: Try | None, record: Record | None, history: History, 
         why=record.why if record else None,
         notice=record.notice if record else None,
         checkpoint=record.checkpoint if record else None,
+        error=record.error if record else None,
     )
 
 

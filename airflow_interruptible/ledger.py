@@ -36,6 +36,7 @@ KEY = "interruptible"
 _VERSION = 1
 _KEPT = 200
 _MOST = 10_000  # records; 64 KB, which Airflow keeps by default, hold fewer
+_LONGEST = 10**9  # seconds
 _REASON_KEPT = 240
 _RULE = re.compile(r"[a-z0-9/-]{1,100}")
 _COLUMN = 2**31 - 1  # what Airflow's column max_tries holds
@@ -68,6 +69,9 @@ class Record:
     :param told: when it was first told to stop, by a signal or a notice, whoever handled that. It is written at once,
         so that a death within the grace is no silence: such an attempt counts as if it had reported.
     :param checkpoint: None if it neither saved nor found one.
+    :param error: what the author's exception said, masked and cut, see :mod:`airflow_interruptible.worker.error_line`.
+    :param left: when it left its machine to go on later, deferred or rescheduled; None while it is at work.
+    :param away: for how many whole seconds it had done so before it last came back.
     """
 
     capacity: CapacityType | None = None
@@ -82,6 +86,9 @@ class Record:
     notice: NoticeHeard | None = None
     checkpoint: CheckpointUsed | None = None
     told: str | None = None
+    error: str | None = None
+    left: str | None = None
+    away: int = 0
 
     @property
     def trace(self) -> Trace:
@@ -90,7 +97,7 @@ class Record:
 
     def to_json(self) -> dict[str, Any]:
         """Return the record as JSON, without what is not known."""
-        known = {key: value for key, value in asdict(self).items() if value not in (None, {})}
+        known = {key: value for key, value in asdict(self).items() if value not in (None, {}, 0)}
         if self.reason:
             known["reason"] = self.reason[:_REASON_KEPT]
         return {key: getattr(value, "value", value) for key, value in known.items()}
@@ -116,6 +123,9 @@ class Record:
             notice=_notice(value.get("notice")),
             checkpoint=_checkpoint(value.get("checkpoint")),
             told=bounded.time(value.get("told")),
+            error=bounded.text(value.get("error")),
+            left=bounded.time(value.get("left")),
+            away=bounded.whole(value.get("away", 0), 0, _LONGEST),
         )
 
 

@@ -16,7 +16,7 @@ from airflow_interruptible.summary import summary
 
 if TYPE_CHECKING:
     import argparse
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from airflow_interruptible.server.seam import Key
 
@@ -74,9 +74,16 @@ def table(views: Sequence[AttemptView]) -> str:
     from tabulate import tabulate
 
     rows = [_row(attempt) for attempt in views]
-    reasons = [f"{attempt.attempt:>3}  {one_line(attempt.reason)}" for attempt in views if attempt.reason]
+    reasons = [f"{attempt.attempt:>3}  {one_line(text)}" for attempt in views for text in _said(attempt)]
     as_text = [_COLUMNS.index("host")] if rows else []  # 123456789e12 is a container's name, no number
     return "\n".join([tabulate(rows, headers=_COLUMNS, disable_numparse=as_text), "", *reasons]).rstrip()
+
+
+def _said(attempt: AttemptView) -> Iterator[str]:
+    if attempt.reason:
+        yield attempt.reason
+    if attempt.error:
+        yield f"the error: {attempt.error}"
 
 
 def _row(attempt: AttemptView) -> tuple[Any, ...]:

@@ -18,7 +18,9 @@ from airflow.sdk.definitions.retry_policy import RetryAction, RetryDecision, Ret
 from airflow_interruptible.core.cause import Cause, Charge
 from airflow_interruptible.core.delay import AuthorBackoff, system_delay
 from airflow_interruptible.core.verdict import AttemptVerdict, Verdict, decide
+from airflow_interruptible.exceptions import Interrupted
 from airflow_interruptible.worker.book import Book, now
+from airflow_interruptible.worker.error_line import error_line
 from airflow_interruptible.worker.evidence import evidence_of
 from airflow_interruptible.worker.fate import ended_by_a_person, fate_of, outside_execute
 from airflow_interruptible.worker.notes import notes_of
@@ -80,7 +82,8 @@ class InterruptibleRetryPolicy(RetryPolicy):
 
     def _decide(self, book: Book, exception: BaseException, context: Context) -> RetryDecision:
         fate = fate_of(exception, book.placement.capacity, evidence_of(exception, context))
-        record = replace(book.starting_record(), cause=fate.cause, rule=fate.rule, ended=now())
+        error = None if isinstance(exception, Interrupted) else error_line(exception)
+        record = replace(book.starting_record(), cause=fate.cause, rule=fate.rule, ended=now(), error=error)
         verdict = decide(book.history, record.trace, fate.evidence)
         try:
             book.close(record, verdict)

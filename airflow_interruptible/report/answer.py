@@ -5,7 +5,8 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from datetime import datetime, timezone
+from typing import TYPE_CHECKING, NamedTuple
 
 from pydantic_core import from_json
 
@@ -26,16 +27,23 @@ if TYPE_CHECKING:
     from airflow_interruptible.report.memory import Memory, Progress
 
 
+class Said(NamedTuple):
+    """What the ledger says of an attempt in words: too long to be remembered for all of them."""
+
+    reason: str | None = None
+    error: str | None = None
+
+
 @dataclass(frozen=True)
 class Page:
-    """Some interruptions, the latest first, each with its reason.
+    """Some interruptions, the latest first, each with what was said of it.
 
     :param total: how many there are.
     :param complete: False: there may be older ones that have not been read yet.
     """
 
     total: int
-    items: Sequence[tuple[Entry, str | None]]
+    items: Sequence[tuple[Entry, Said]]
     complete: bool
 
 
@@ -55,11 +63,38 @@ def full_report(
     from airflow.utils.session import create_session
 
     settings, now = get_settings(), time.time()
-    known = memory.entries(create_session, filters.start, patience, progress)
+    earlier = _before(filters, now)
+    known = memory.entries(create_session, (earlier or filters).start, patience, progress)
     chosen = filters.chosen(known.entries, now, readable)
-    found = report(chosen, filters, now, settings.price_list(), settings.currency)
+    found = report(
+        chosen,
+        filters,
+        now,
+        settings.price_list(),
+        settings.currency,
+        before=None if earlier is None or known.truncated else earlier.chosen(known.entries, now, readable),
+        known_since=_known_since(chosen, now),
+    )
     found.complete, found.truncated = known.complete, known.truncated
     return found
+
+
+def _before(filters: Filters, now: float) -> Filters | None:
+    """Return the question about the period before, None if Airflow no longer keeps all of it."""
+    try:
+        earlier = filters.before()
+    except OverflowError:
+        return None
+    kept = rows.kept_since(now)
+    return earlier if kept is None or earlier.start.timestamp() >= kept else None
+
+
+def _known_since(chosen: Sequence[Entry], now: float) -> datetime | None:
+    """Return from when on attempts are known: Airflow may not yet have removed all that it no longer keeps."""
+    kept = rows.kept_since(now)
+    if kept is None:
+        return None
+    return datetime.fromtimestamp(min(kept, *(entry.end for entry in chosen), now), timezone.utc)
 
 
 def interruptions(
@@ -75,23 +110,23 @@ def interruptions(
     from airflow.utils.session import create_session
 
     known = memory.entries(create_session, filters.start, patience)
-    found = [entry for entry in filters.chosen(known.entries, time.time(), readable) if entry.interrupted]
+    chosen = filters.chosen(known.entries, time.time(), readable)
+    found = [entry for entry in chosen if entry.interrupted and filters.cause in (None, entry.cause)]
     found.sort(key=lambda entry: (-entry.end, entry.row, entry.attempt))
     page = found[offset : offset + limit]
     with create_session() as session:
-        reasons = _reasons(session, page)
-    items = [(entry, reasons.get((entry.row, entry.attempt))) for entry in page]
+        said = _said(session, page)
+    items = [(entry, said.get((entry.row, entry.attempt), Said())) for entry in page]
     return Page(len(found), items, known.complete)
 
 
-def _reasons(session: Session, page: Sequence[Entry]) -> dict[tuple[int, int], str | None]:
-    """Return the reasons, which are too long to be remembered for all attempts."""
-    found: dict[tuple[int, int], str | None] = {}
+def _said(session: Session, page: Sequence[Entry]) -> dict[tuple[int, int], Said]:
+    found: dict[tuple[int, int], Said] = {}
     for batch in rows.some(session, sorted({entry.row for entry in page})):
         for row in batch:
             try:
                 records = Ledger.from_json(from_json(row.document)).records
             except (LedgerError, ValueError):
                 continue
-            found |= {(row.id, number): record.reason for number, record in records.items()}
+            found |= {(row.id, number): Said(record.reason, record.error) for number, record in records.items()}
     return found

@@ -29,6 +29,7 @@ UNKNOWN = "unknown"
 INTERRUPTIONS = tuple(cause.value for cause in Cause if cause.charge is Charge.SYSTEM)
 """The causes that count as an interruption."""
 
+_FORGIVABLE = frozenset(INTERRUPTIONS)
 _SPOT, _ON_DEMAND = CapacityType.SPOT.value, CapacityType.ON_DEMAND.value
 _CAPACITIES: dict[object, str | None] = {None: None, **{each.value: each.value for each in CapacityType}}
 _CAUSES: dict[object, str] = {each.value: each.value for each in Cause}
@@ -74,6 +75,10 @@ class Entry(NamedTuple):
     :param end: infinite while it runs.
     :param noticed: whether it was told that its machine would go.
     :param fallback: whether it went on-demand after an attempt on spot.
+    :param away: for how many seconds it held no machine, deferred or rescheduled, before it last came back.
+    :param left: when it left its machine and has not come back since; None if it did not.
+    :param saved: when it last saved a checkpoint, None if it never did.
+    :param recovered: how many seconds after its end the next attempt began, None if none did, or nobody knows its end.
     """
 
     row: int
@@ -91,17 +96,36 @@ class Entry(NamedTuple):
     end: float
     noticed: bool
     fallback: bool
+    away: float = 0.0
+    left: float | None = None
+    saved: float | None = None
+    recovered: float | None = None
 
     @property
     def interrupted(self) -> bool:
         """Whether an interruption ended it."""
-        return self.cause in INTERRUPTIONS
+        return self.cause in _FORGIVABLE
 
     def seconds(self, now: float) -> float:
-        """Return how long it ran."""
+        """Return how long it held a machine."""
         if self.start is None:
             return 0.0
-        return max(0.0, (min(now, self.end)) - self.start)
+        end = min(now, self.end)
+        if self.left is not None and self.left < end:
+            end = self.left
+        return max(0.0, end - self.start - self.away)
+
+    def lost(self, now: float) -> float:
+        """Return how long it had held a machine since it last saved; all of it, if it never did."""
+        held = self.seconds(now)
+        if self.saved is None:
+            return held
+        return min(held, max(0.0, min(now, self.end) - self.saved))
+
+    @property
+    def on_machine(self) -> bool:
+        """Whether it holds a machine now."""
+        return self.start is not None and self.end == math.inf and self.left is None
 
 
 def entries(row: Row) -> list[Entry]:
@@ -112,7 +136,7 @@ def entries(row: Row) -> list[Entry]:
         if len(records) > 1:
             records.sort(key=itemgetter(0))
         return _read(row, records, document["bases"])
-    except (ValueError, KeyError, TypeError, AttributeError):
+    except (ValueError, KeyError, TypeError, AttributeError, OverflowError):
         return []
 
 
@@ -142,10 +166,21 @@ def _read(row: Row, records: list[tuple[int, Mapping[str, Any]]], bases: Sequenc
             _parsed(ended) if ended else _end(row, number if place == last else None, started, cause),
             "notice" in record,
             on_spot and capacity == _ON_DEMAND,
+            max(0.0, float(known("away") or 0.0)),
+            _parsed(left) if (left := known("left")) else None,
+            _parsed(saved) if (saved := (known("checkpoint") or {}).get("at")) else None,
+            _recovered(record, records[place + 1][1]) if cause in _FORGIVABLE and place < last else None,
         )
         read.append(entry)
         on_spot = on_spot or capacity == _SPOT
     return read
+
+
+def _recovered(record: Mapping[str, Any], following: Mapping[str, Any]) -> float | None:
+    ended, started = record.get("ended"), following.get("started")
+    if not ended or not started:
+        return None
+    return max(0.0, _parsed(started) - _parsed(ended))  # two machines' clocks, perhaps
 
 
 def _parsed(text: str) -> float:

@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta, timezone
 from typing import TYPE_CHECKING
 
@@ -21,12 +21,18 @@ LONGEST = timedelta(days=366)
 _JUST_NOW = 60.0
 """So many seconds ago is still now: a question takes its time to come, from a host whose clock may lag."""
 
-FIELDS = ("dag_id", "task_id", "cause", "zone", "instance_type", "capacity")
+_NAMES = ("dag_id", "task_id", "zone", "instance_type")
+_PATTERNS = {f"{name}_pattern": name for name in _NAMES}
+FIELDS = (*_NAMES, "capacity", "cause", *_PATTERNS)
+"""What may be filtered by. A pattern is a part of a name, in any case."""
 
 
 @dataclass(frozen=True)
 class Filters:
     """What is asked for. An attempt belongs to the range if it ended in it; one that runs ends now.
+
+    A cause chooses which interruptions are counted and listed, never which attempts: an attempt has none before it
+    ends, so hours, money and denominators would be those of its failures alone.
 
     :param start: with an offset, as ``end``.
     :raises ValueError: the range is empty or longer than a year.
@@ -40,6 +46,10 @@ class Filters:
     zone: str | None = None
     instance_type: str | None = None
     capacity: str | None = None
+    dag_id_pattern: str | None = None
+    task_id_pattern: str | None = None
+    zone_pattern: str | None = None
+    instance_type_pattern: str | None = None
 
     def __post_init__(self) -> None:
         """Refuse what cannot be meant."""
@@ -48,8 +58,15 @@ class Filters:
         if self.end - self.start > LONGEST:
             raise ValueError(f"The range must not be longer than {LONGEST.days} days. Airflow keeps less by default.")
 
+    def before(self) -> Filters:
+        """Return the same question about the period before, which is as long and ends where this one starts.
+
+        :raises OverflowError: it would start before the year 1.
+        """
+        return replace(self, start=self.start - (self.end - self.start), end=self.start)
+
     def chosen(self, entries: Iterable[Entry], now: float, readable: Container[str] | None) -> list[Entry]:
-        """Return the attempts that are asked for.
+        """Return the attempts that are asked for, whatever their cause.
 
         :param readable: the Dags that may be read, None for all.
         """
@@ -59,11 +76,20 @@ class Filters:
         found = [entry for entry in entries if first <= entry.end <= last]
         if readable is not None:
             found = [entry for entry in found if entry.dag_id in readable]
-        for name in FIELDS:
+        for name in (*_NAMES, "capacity"):
             wanted = getattr(self, name)
             if wanted is not None:
                 found = [entry for entry in found if getattr(entry, name) == wanted]
+        for pattern, name in _PATTERNS.items():
+            part = getattr(self, pattern)
+            if part is not None:
+                fits = _fitting({getattr(entry, name) for entry in found}, part.casefold())
+                found = [entry for entry in found if getattr(entry, name) in fits]
         return found
+
+
+def _fitting(names: Iterable[str], part: str) -> frozenset[str]:
+    return frozenset(name for name in names if part in name.casefold())
 
 
 def time_range(start: datetime | None, end: datetime | None, now: datetime) -> tuple[datetime, datetime]:

@@ -33,6 +33,14 @@ _BATCH = 100
 """So many at once: few enough that Python's garbage collector does not look for what is freed in a moment."""
 
 
+def kept_since(now: float) -> float | None:
+    """Return from when on Airflow keeps what was written, as seconds since 1970; None if it keeps everything."""
+    from airflow.configuration import conf
+
+    days = conf.getint("state_store", "default_retention_days", fallback=30)
+    return now - days * 86_400 if days > 0 else None
+
+
 def since(session: Session, moment: datetime, limit: int) -> Iterator[list[Row]]:
     """Return the ledgers that may tell of something later than ``moment``, the latest first, in batches."""
     from sqlalchemy import or_

@@ -1,52 +1,30 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What many attempts come to: counts, hours, and who was hit. One pass, no database, no clock."""
+"""A report: what the attempts of a range of time come to, who was hit, and how it was before. No database, no clock."""
 
 from __future__ import annotations
 
 from collections import defaultdict
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta, timezone
+from statistics import median
 from typing import TYPE_CHECKING, Any
 
-from airflow_interruptible.core.capacity import CapacityType
-from airflow_interruptible.core.cause import Cause, Charge
-from airflow_interruptible.core.prices import DEFAULT, Hours, estimate
+from airflow_interruptible.core.prices import DEFAULT, estimate
+from airflow_interruptible.report import sums as summing
 from airflow_interruptible.report.entry import INTERRUPTIONS
+from airflow_interruptible.report.sums import Share, Totals, added, totals
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from airflow_interruptible.core.prices import Price
     from airflow_interruptible.report.entry import Entry
     from airflow_interruptible.report.filters import Filters
+    from airflow_interruptible.report.sums import Group, InTime, Slot, Sum, Sums
 
 _SHOWN = 100
 _BY_THE_HOUR = timedelta(days=2)
-_DIMENSIONS = ("cause", "zone", "instance_type", "dag_id")
-_FORGIVEN, _NO_CAPACITY = Charge.SYSTEM.value, Cause.NO_CAPACITY.value
-_SPOT, _ON_DEMAND = CapacityType.SPOT.value, CapacityType.ON_DEMAND.value
-
-
-@dataclass
-class Totals:
-    """The sums.
-
-    :param interruptions: attempts that the platform ended, or for which it had no capacity.
-    :param forgiven: those of them that no ``retries`` of an author paid for.
-    :param on_demand_fallbacks: attempts on-demand after one on spot.
-    :param false_alarms: attempts that were told of a reclaim and ended otherwise.
-    :param lost_hours: how long the interrupted attempts had run, whether or not a checkpoint saved some of it.
-    """
-
-    attempts: int = 0
-    interruptions: int = 0
-    forgiven: int = 0
-    no_capacity: int = 0
-    on_demand_fallbacks: int = 0
-    false_alarms: int = 0
-    spot_hours: float = 0.0
-    on_demand_hours: float = 0.0
-    lost_hours: float = 0.0
+_MOST = 0.95
 
 
 @dataclass(frozen=True)
@@ -60,19 +38,25 @@ class Savings:
     note: str
 
 
-@dataclass
-class Share:
-    """How much of the interruptions one value of a dimension has."""
+@dataclass(frozen=True)
+class Recovery:
+    """How long tasks stood still after interruptions: seconds from the end of an attempt to the start of the next.
 
-    value: str
-    interruptions: int = 0
-    lost_hours: float = 0.0
+    :param count: the interruptions that a next attempt followed, and whose end is known.
+    """
+
+    count: int
+    median: float
+    p95: float
 
 
 @dataclass
 class Report:
-    """A report. ``over_time`` holds the start of each hour or day, and its interruptions by cause.
+    """A report. ``over_time`` holds the start of each hour or day, its attempts, hours and interruptions by cause.
 
+    :param on_spot_now: attempts that hold a spot machine now.
+    :param before: the totals of the period before, as long as this one; None if not all of it is known any more.
+    :param known_since: before this nothing is kept, so nothing is known.
     :param complete: False: the older attempts have not been read yet.
     :param truncated: whether there were more ledgers than are kept in memory, and the oldest are missing.
     """
@@ -89,125 +73,130 @@ class Report:
     by_instance_type: list[Share]
     by_dag: list[Share]
     by_task: list[Share]
+    on_spot_now: int = 0
+    recovery: Recovery | None = None
+    before: Totals | None = None
+    known_since: datetime | None = None
     complete: bool = True
     truncated: bool = False
 
     def to_json(self) -> dict[str, Any]:
         """Return the report as the command line prints it; times as ISO 8601."""
         document = asdict(self)
-        document["start"], document["end"] = self.start.isoformat(), self.end.isoformat()
+        for name in ("start", "end", "known_since"):
+            document[name] = document[name] and document[name].isoformat()
         for bucket in document["over_time"]:
             bucket["start"] = bucket["start"].isoformat()
+        for name in _BY:
+            for share, of in zip(document[name], getattr(self, name), strict=True):
+                share |= {"per_attempt": of.per_attempt, "per_spot_hour": of.per_spot_hour}
         return document
 
 
-_Sum = dict[Any, list[float]]
-"""Interruptions and hours by value."""
-
-
-@dataclass
-class _Sums:
-    """What is added up in the one pass. A hundred thousand attempts pass here, so each costs few steps."""
-
-    totals: Totals = field(default_factory=Totals)
-    spot: _Sum = field(default_factory=lambda: defaultdict(lambda: [0.0, 0.0]))
-    buckets: dict[tuple[int, str], int] = field(default_factory=lambda: defaultdict(int))
-    shares: dict[str, _Sum] = field(
-        default_factory=lambda: {name: defaultdict(lambda: [0, 0.0]) for name in (*_DIMENSIONS, "task")}
-    )
-
-    def add(self, entries: Iterable[Entry], now: float, width: float) -> None:
-        """Add attempts."""
-        totals = self.totals
-        for entry in entries:
-            hours = entry.seconds(now) / 3600
-            totals.attempts += 1
-            totals.on_demand_fallbacks += entry.fallback
-            interrupted = entry.interrupted
-            if entry.capacity == _SPOT:
-                of_type = self.spot[entry.instance_type]
-                of_type[0] += hours
-                if interrupted:
-                    of_type[1] += hours
-            elif entry.capacity == _ON_DEMAND:
-                totals.on_demand_hours += hours
-            if interrupted:
-                self._interrupted(entry, hours, width)
-            elif entry.noticed and entry.end <= now:
-                totals.false_alarms += 1
-        totals.spot_hours = sum(hours for hours, _ in self.spot.values())
-
-    def _interrupted(self, entry: Entry, hours: float, width: float) -> None:
-        cause = entry.cause or ""
-        self.totals.interruptions += 1
-        self.totals.forgiven += entry.charge == _FORGIVEN
-        self.totals.no_capacity += cause == _NO_CAPACITY
-        self.totals.lost_hours += hours
-        self.buckets[int(entry.end // width), cause] += 1
-        for name in _DIMENSIONS:
-            of_value = self.shares[name][getattr(entry, name)]
-            of_value[0] += 1
-            of_value[1] += hours
-        of_task = self.shares["task"][entry.dag_id, entry.task_id]
-        of_task[0] += 1
-        of_task[1] += hours
-
-    def by(self, dimension: str) -> list[Share]:
-        """Return the shares of a dimension, the most interrupted first, and no more than a person reads."""
-        found = [
-            Share(value if isinstance(value, str) else ".".join(value), int(count), hours)
-            for value, (count, hours) in self.shares[dimension].items()
-        ]
-        return sorted(found, key=lambda share: (-share.interruptions, -share.lost_hours, share.value))[:_SHOWN]
+_BY: Mapping[str, Callable[[Group], str]] = {
+    "by_zone": lambda group: group.zone,
+    "by_instance_type": lambda group: group.instance_type,
+    "by_dag": lambda group: group.dag_id,
+    "by_task": lambda group: f"{group.dag_id}.{group.task_id}",
+}
 
 
 def report(
-    entries: Iterable[Entry], filters: Filters, now: float, prices: Mapping[str, Price], currency: str
+    entries: Sequence[Entry],
+    filters: Filters,
+    now: float,
+    prices: Mapping[str, Price],
+    currency: str,
+    *,
+    before: Iterable[Entry] | None = None,
+    known_since: datetime | None = None,
 ) -> Report:
-    """Add up the attempts that ``filters`` has chosen."""
+    """Add up the attempts that ``filters`` has chosen.
+
+    :param before: those of the period before, None if they are not known.
+    :param known_since: see :class:`Report`.
+    """
     width = timedelta(hours=1) if filters.end - filters.start <= _BY_THE_HOUR else timedelta(days=1)
-    sums = _Sums()
-    sums.add(entries, now, width.total_seconds())
+    sums, slots = added(entries, now, width.total_seconds(), filters.cause)
+    earlier = None if before is None else totals(added(before, now, width.total_seconds(), filters.cause)[0])
+    by = {name: _most(summing.shares(sums, value, prices)) for name, value in _BY.items()}
     return Report(
         start=filters.start,
         end=filters.end,
         dag_id=filters.dag_id,
         task_id=filters.task_id,
-        totals=sums.totals,
+        totals=totals(sums),
         savings=_savings(sums, prices, currency),
-        over_time=_over_time(sums, filters, width.total_seconds()),
-        by_cause=sums.by("cause"),
-        by_zone=sums.by("zone"),
-        by_instance_type=sums.by("instance_type"),
-        by_dag=sums.by("dag_id"),
-        by_task=sums.by("task"),
+        over_time=_over_time(slots, filters, width.total_seconds(), prices, known_since),
+        by_cause=_most(summing.causes(sums)),
+        by_zone=by["by_zone"],
+        by_instance_type=by["by_instance_type"],
+        by_dag=by["by_dag"],
+        by_task=by["by_task"],
+        on_spot_now=sum(1 for entry in entries if entry.on_machine and entry.capacity == summing.SPOT),
+        recovery=_recovery(entries, filters.cause),
+        before=earlier,
+        known_since=known_since,
     )
 
 
-def _over_time(sums: _Sums, filters: Filters, width: float) -> list[dict[str, Any]]:
-    first, last = (int(moment.timestamp() // width) for moment in (filters.start, filters.end))
-    return [
-        {
-            "start": datetime.fromtimestamp(number * width, timezone.utc),
-            **{cause: sums.buckets.get((number, cause), 0) for cause in INTERRUPTIONS},
-        }
-        for number in range(first, last + 1)
-    ]
+def _most(shares: Mapping[str, Share]) -> list[Share]:
+    """Return the most interrupted first, no more than a person reads; what was left in peace counts, too."""
+    return sorted(
+        shares.values(), key=lambda share: (-share.interruptions, -share.lost_hours, -share.spot_hours, share.value)
+    )[:_SHOWN]
 
 
-def _savings(sums: _Sums, prices: Mapping[str, Price], currency: str) -> Savings | None:
+def _over_time(
+    slots: InTime, filters: Filters, width: float, prices: Mapping[str, Price], known_since: datetime | None
+) -> list[dict[str, Any]]:
+    start = filters.start if known_since is None else max(filters.start, min(known_since, filters.end))
+    first, last = (int(moment.timestamp() // width) for moment in (start, filters.end))
+    by_number: dict[int, dict[Slot, Sum]] = defaultdict(dict)
+    for slot, of in slots.items():
+        by_number[slot.number][slot] = of
+    return [_bucket(number * width, by_number.get(number, {}), prices) for number in range(first, last + 1)]
+
+
+def _bucket(start: float, slots: Mapping[Slot, Sum], prices: Mapping[str, Price]) -> dict[str, Any]:
+    counts = dict.fromkeys(INTERRUPTIONS, 0)
+    for of in slots.values():
+        for cause, (count, _) in of.counted.items():
+            counts[cause] += int(count)
+    of_all = totals(slots)
+    return {
+        "start": datetime.fromtimestamp(start, timezone.utc),
+        **counts,
+        "attempts": of_all.attempts,
+        "spot_hours": of_all.spot_hours,
+        "on_demand_hours": of_all.on_demand_hours,
+        "lost_hours": of_all.lost_hours,
+        "saved": estimate(prices, summing.spot_hours(slots)).amount if prices else None,
+    }
+
+
+def _recovery(entries: Iterable[Entry], cause: str | None) -> Recovery | None:
+    waits = sorted(
+        entry.recovered for entry in entries if entry.recovered is not None and (cause is None or entry.cause == cause)
+    )
+    if not waits:
+        return None
+    return Recovery(len(waits), median(waits), waits[min(len(waits) - 1, int(_MOST * len(waits)))])
+
+
+def _savings(sums: Sums, prices: Mapping[str, Price], currency: str) -> Savings | None:
     if not prices:
         return None
-    totals = sums.totals
-    lost = sum(lost for _, lost in sums.spot.values())
-    found = estimate(prices, {kind: Hours(spot, lost) for kind, (spot, lost) in sums.spot.items()})
+    hours = summing.spot_hours(sums)
+    found = estimate(prices, hours)
+    spot, lost = sum(each.spot for each in hours.values()), sum(each.lost for each in hours.values())
     general = prices.get(DEFAULT)
     note = (
-        f"An estimate: the {totals.spot_hours:.1f} hours on spot at the spot prices of the setting [interruptible] "
-        f"prices, against those of them that no interruption threw away ({totals.spot_hours - lost:.1f} hours) at "
-        "its on-demand prices, one machine to an attempt."
+        f"An estimate: the {spot:,.1f} hours on spot at the spot prices of the setting [interruptible] prices, against "
+        f"those of them that no interruption threw away ({spot - lost:,.1f} hours; what a checkpoint had saved was not "
+        "thrown away) at its on-demand prices, one machine to an attempt."
     )
     if found.unpriced:
-        note += f" {found.unpriced:.1f} hours are left out: their instance types have no price."
+        note += f" {found.unpriced:,.1f} hours are left out: their instance types have no price."
     of_spot, of_demand = (general.spot, general.on_demand) if general is not None else (None, None)
     return Savings(found.amount, currency, of_spot, of_demand, note)

@@ -57,6 +57,7 @@ def _attempt(each: AttemptView) -> schemas.Attempt:
         cause=each.cause,
         charge=each.charge,
         reason=each.reason,
+        error=each.error,
         rule=each.rule,
         rule_source=source_of(each.rule),
         start=each.start,

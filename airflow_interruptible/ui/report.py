@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
 from datetime import datetime, timezone
 from typing import TYPE_CHECKING
 
@@ -13,7 +12,7 @@ from airflow_interruptible.report.filters import FIELDS, Filters, time_range
 from airflow_interruptible.ui import schemas
 
 if TYPE_CHECKING:
-    from airflow_interruptible.report.answer import Page
+    from airflow_interruptible.report.answer import Page, Said
     from airflow_interruptible.report.entry import Entry
     from airflow_interruptible.report.totals import Report
 
@@ -31,7 +30,7 @@ def filters(asked: schemas.Asked) -> Filters:
 
 def report(found: Report) -> schemas.Report:
     """Return what the API answers."""
-    return schemas.Report.model_validate(asdict(found))
+    return schemas.Report.model_validate(found)
 
 
 def page(found: Page) -> schemas.Interruptions:
@@ -41,10 +40,10 @@ def page(found: Page) -> schemas.Interruptions:
     )
 
 
-def _item(entry: Entry, reason: str | None) -> schemas.Interruption:
-    lost = entry.seconds(entry.end)
+def _item(entry: Entry, said: Said) -> schemas.Interruption:
+    lost = entry.lost(entry.end)
     facts = {**entry._asdict(), "start": _moment(entry.start), "end": _moment(entry.end)}
-    return schemas.Interruption.model_validate({**facts, "reason": reason, "lost_seconds": lost})
+    return schemas.Interruption.model_validate({**facts, **said._asdict(), "lost_seconds": lost})
 
 
 def _moment(seconds: float | None) -> datetime | None:

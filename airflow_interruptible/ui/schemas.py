@@ -6,7 +6,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BaseModel, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from airflow_interruptible.core.capacity import CapacityType
 from airflow_interruptible.core.cause import Cause, Charge
@@ -63,6 +63,9 @@ class Attempt(BaseModel):
     cause: Cause | None = Field(description="Why it ended, null while it runs or if it succeeded.")
     charge: Charge | None = Field(description="Who pays for it.")
     reason: str | None = Field(description="The evidence, as text from outside.")
+    error: str | None = Field(
+        description="What the author's exception said last, on one line, masked as Airflow masks logs; from outside."
+    )
     rule: str | None = Field(description="The rule that named the cause, see `airflow interruptible explain`.")
     rule_source: str | None = Field(description="The address of the documentation that the rule rests on.")
     start: Moment | None
@@ -94,21 +97,25 @@ class Attempts(BaseModel):
 class Totals(BaseModel):
     """The sums over all attempts that are asked for."""
 
+    model_config = ConfigDict(from_attributes=True)
+
     attempts: int
     interruptions: int = Field(description="Attempts that the platform ended, or for which it had no capacity.")
     forgiven: int = Field(description="Interruptions that the author's `retries` did not pay for.")
     no_capacity: int
     on_demand_fallbacks: int = Field(description="Attempts on-demand after one on spot.")
     false_alarms: int = Field(description="Attempts that were told of a reclaim and ended otherwise.")
-    spot_hours: float
+    spot_hours: float = Field(description="On machines: what waits in the triggerer holds none.")
     on_demand_hours: float
     lost_hours: float = Field(
-        description="How long the interrupted attempts had run, whether or not a checkpoint saved some of it."
+        description="How long the interrupted attempts had run since they last saved a checkpoint, if they ever did."
     )
 
 
 class Savings(BaseModel):
     """An estimate from the prices that the settings give."""
+
+    model_config = ConfigDict(from_attributes=True)
 
     amount: float
     currency: str
@@ -117,25 +124,53 @@ class Savings(BaseModel):
     note: str = Field(description="From what it was estimated.")
 
 
+class Recovery(BaseModel):
+    """How long tasks stood still after interruptions: seconds from the end of one attempt to the next."""
+
+    model_config = ConfigDict(from_attributes=True)
+
+    count: int = Field(description="The interruptions that a next attempt followed.")
+    median: float
+    p95: float
+
+
 class Bucket(BaseModel):
-    """The interruptions of one hour (ranges up to two days) or one day."""
+    """What ended in one hour (ranges up to two days) or one day; what runs ends now."""
 
     start: Moment
     spot_interruption: int
     infrastructure: int
     no_capacity: int
+    attempts: int
+    spot_hours: float
+    on_demand_hours: float
+    lost_hours: float
+    saved: float | None = Field(description="Estimated as `savings` is; null without prices.")
 
 
 class Share(BaseModel):
-    """How much of the interruptions one value has; `unknown` is a value of zones and instance types."""
+    """What one value has of everything; `unknown` is a value of zones and instance types."""
+
+    model_config = ConfigDict(from_attributes=True)
 
     value: str
     interruptions: int
     lost_hours: float
+    spot_interruptions: int = Field(description="Those that ended an attempt on spot.")
+    attempts: int = Field(description="All of its attempts; of a cause, those of all causes.")
+    spot_hours: float = Field(description="As `attempts`.")
+    per_attempt: float | None = Field(description="interruptions / attempts")
+    per_spot_hour: float | None = Field(description="spot_interruptions / spot_hours")
+    saved: float | None = Field(description="Estimated as `savings` is; null without prices, and by cause.")
 
 
 class Report(BaseModel):
-    """Interruptions, hours and savings in a range of time. The shares hold at most the 100 most interrupted values."""
+    """Interruptions, hours and savings in a range of time. The shares hold at most the 100 most interrupted values.
+
+    `cause` chooses which interruptions are counted; attempts, hours and savings are those of all.
+    """
+
+    model_config = ConfigDict(from_attributes=True)
 
     start: Moment
     end: Moment
@@ -149,6 +184,15 @@ class Report(BaseModel):
     by_instance_type: list[Share]
     by_dag: list[Share]
     by_task: list[Share]
+    on_spot_now: int = Field(description="Attempts that hold a spot machine now.")
+    recovery: Recovery | None = Field(description="Null where nothing was interrupted and went on.")
+    before: Totals | None = Field(
+        description="The totals of the period before, as long as this one. Null where not all of it is known any more."
+    )
+    known_since: Moment | None = Field(
+        description="Nothing older is known: Airflow keeps it for `[state_store] default_retention_days`. `over_time` "
+        "begins there at the earliest. Null if Airflow keeps everything."
+    )
     complete: bool = Field(
         description="False: the API server is still reading, the latest attempts first, and older ones are missing. "
         "Ask again."
@@ -167,6 +211,7 @@ class Interruption(BaseModel):
     cause: Cause
     charge: Charge | None
     reason: str | None = Field(description="The evidence, as text from outside.")
+    error: str | None = Field(description="What the author's exception said last, as text from outside.")
     capacity: CapacityType | None
     zone: str
     instance_type: str
@@ -196,6 +241,10 @@ class Asked(BaseModel):
     cause: Cause | Literal[""] | None = None
     zone: _Text = None
     instance_type: _Text = None
+    dag_id_pattern: _Text = Field(None, description="A part of the name, in any case; as the patterns below.")
+    task_id_pattern: _Text = None
+    zone_pattern: _Text = None
+    instance_type_pattern: _Text = None
     capacity: CapacityType | Literal[""] | None = None
 
 

@@ -26,6 +26,7 @@ from airflow_interruptible.exceptions import Interrupted
 from airflow_interruptible.settings import get_settings
 from airflow_interruptible.worker.book import Book, now
 from airflow_interruptible.worker.entry import Entry
+from airflow_interruptible.worker.error_line import error_line
 from airflow_interruptible.worker.fate import ended_by_a_person
 from airflow_interruptible.worker.hindsight import corrected
 from airflow_interruptible.worker.notes import begin_notes
@@ -76,7 +77,7 @@ def attempt(task: Any, context: Context) -> Iterator[None]:
                         _fail(task.interruptible_book, error)
                     raise
                 except (TaskDeferred, AirflowRescheduleException):
-                    entry.write()  # the attempt goes on in another process
+                    entry.leave()  # the attempt goes on in another process
                     raise
     except Interrupted as interruption:
         _announce(announcement, context)
@@ -149,7 +150,7 @@ def _begin(book: Book) -> Book:
 
 
 def _fail(book: Book, error: Exception) -> None:
-    record = replace(book.starting_record(), cause=Cause.APPLICATION, ended=now())
+    record = replace(book.starting_record(), cause=Cause.APPLICATION, ended=now(), error=error_line(error))
     verdict = decide(book.history, record.trace, type(error).__name__)
     _tried(lambda: book.close(record, verdict))
 

@@ -17,6 +17,7 @@ from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Any
 
 from airflow_interruptible.annotation import Annotation, annotation_of, resolve_interruptible
+from airflow_interruptible.core.bounded import since_1970
 from airflow_interruptible.core.cause import Charge
 from airflow_interruptible.core.placement import Placement
 from airflow_interruptible.core.verdict import AttemptVerdict
@@ -110,7 +111,7 @@ class Book:
 
     def starting_record(self) -> Record:
         """Return this attempt's entry as it runs here and now. A resumed attempt keeps its first start."""
-        record = self.record
+        record = _back(self.record)
         where = {**record.where, **_here(self.queue), **self.launched}
         return replace(record, started=record.started or now(), where=where, why=self.placement.why)
 
@@ -145,6 +146,14 @@ class Book:
 def now() -> str:
     """Return the time as the ledger writes it."""
     return datetime.now(timezone.utc).isoformat(timespec="milliseconds")
+
+
+def _back(record: Record) -> Record:
+    """Return the entry of an attempt that is at work, whether or not it had left its machine for a while."""
+    if record.left is None:
+        return record
+    gone = datetime.now(timezone.utc).timestamp() - since_1970(record.left)
+    return replace(record, left=None, away=record.away + max(0, round(gone)))
 
 
 def _read(store: Any) -> Ledger:

@@ -69,6 +69,11 @@ class Entry:
             if self.notes.on(latest) != self.notes.written:
                 self._write(self.book, latest)
 
+    def leave(self) -> None:
+        """Write down that the attempt leaves its machine, to go on later: until then it costs nothing."""
+        self.notes.left = now()
+        self.write()
+
     def close(self) -> None:
         """Write no more: the attempt has ended. Waits for a write under way."""
         with self._writing:

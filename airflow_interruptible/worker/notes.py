@@ -31,6 +31,7 @@ class Notes:
     :param written: this attempt's entry as this process last wrote it.
     :param counted: the attempts whose interruptions this process has counted, see :mod:`airflow_interruptible.metrics`.
     :param raised: what left ``execute`` as an exception, None if it was never entered, or is left in peace.
+    :param left: when the attempt left its machine to go on later, None while it has not.
     :param keep: called when there is something that the ledger should still hold after a success.
     :param lock: held from reading the notes to the end of writing them.
     """
@@ -42,6 +43,7 @@ class Notes:
     written: Record | None = None
     counted: set[int] = field(default_factory=set)
     raised: BaseException | None = None
+    left: str | None = None
     keep: Callable[[], None] = _nobody
     lock: threading.Lock = field(default_factory=threading.Lock)
 
@@ -53,6 +55,7 @@ class Notes:
             where={**known, **record.where, **self.place},
             notice=self.notice or record.notice,
             checkpoint=_both(record.checkpoint, self.checkpoint),
+            left=self.left or record.left,
         )
 
     def heard(self, notice: Notice) -> None:

@@ -69,6 +69,7 @@ def test_a_task_that_is_not_annotated_is_shown_as_airflow_shows_it() -> None:
         "why": None,
         "notice": None,
         "checkpoint": None,
+        "error": None,
     }
 
 
@@ -91,6 +92,7 @@ def test_the_machine_form() -> None:
         "why": None,
         "notice": None,
         "checkpoint": None,
+        "error": None,
     }
 
 

@@ -3,10 +3,10 @@
 // selected or listened to stays as it is while the task runs.
 
 import { capacityBadge, icon, outcomeBadge } from "./badges.js";
-import { h, say, show } from "./dom.js";
+import { h, name, say, show } from "./dom.js";
 import { elsewhere } from "./links.js";
-import { heads } from "./records.js";
-import { clock, day, duration, moment, timeZone } from "./time.js";
+import { heads, when } from "./records.js";
+import { clock, day, duration, timeZone } from "./time.js";
 import * as words from "./words.js";
 
 const OURS = ["Attempt", "Capacity", "Time", "How it ended", "Charged to", "Where"];
@@ -79,13 +79,14 @@ const CELLS = {
     h(
       "dl",
       { class: "facts" },
-      fact("Start", start ? h("time", { datetime: start }, moment(start)) : "not started"),
-      end && fact("End", h("time", { datetime: end }, moment(end))),
+      fact("Start", start ? when(start) : "not started"),
+      end && fact("End", when(end)),
       start && fact("Duration", length),
     ),
   "How it ended": (attempt) => [
     outcomeBadge(attempt),
-    attempt.reason && h("p", { class: "reason" }, attempt.reason),
+    attempt.error && h("p", { class: "reason" }, h("code", {}, name(attempt.error))),
+    attempt.reason && h("p", { class: "reason" }, name(attempt.reason)),
     attempt.rule && h("p", { class: "muted" }, "Rule ", rule(attempt)),
     attempt.notice && h("p", { class: "muted" }, icon("flag"), noticed(attempt)),
     attempt.checkpoint && h("p", { class: "muted" }, icon("save"), saved(attempt)),
@@ -105,7 +106,7 @@ const CELLS = {
     return h(
       "dl",
       { class: "facts" },
-      known.map(([label, value]) => fact(label, h("code", {}, value))),
+      known.map(([label, value]) => fact(label, h("code", {}, name(value)))),
     );
   },
 };
@@ -119,18 +120,16 @@ function rule({ rule: id, rule_source: source }) {
 }
 
 function noticed({ start, notice: { provider, at, deadline } }) {
-  return `Notice of ${provider}, ${near(at, start)}${deadline ? `, for ${near(deadline, start)}` : ""}`;
+  return [`Notice of ${provider}, `, near(at, start), deadline && [", for ", near(deadline, start)]];
 }
 
 function saved({ start, checkpoint: { at, loaded } }) {
-  const parts = [
-    at && `Checkpoint saved, ${near(at, start)}`,
-    loaded && (at ? "began from the one before" : "Began from a checkpoint"),
-  ];
-  return parts.filter(Boolean).join("; ");
+  if (!at) return loaded && "Began from a checkpoint";
+  return ["Checkpoint saved, ", near(at, start), loaded && "; began from the one before"];
 }
 
 /** A time of the attempt: the date is told only if it is another one than that of its start. */
 function near(time, start) {
-  return start && day(time, timeZone()) === day(start, timeZone()) ? clock(time) : moment(time);
+  const today = start && day(time, timeZone()) === day(start, timeZone());
+  return today ? h("span", { class: "number" }, clock(time)) : when(time);
 }

@@ -2,12 +2,13 @@
 // Interruptions over time as stacked bars, and by anything as rows with a bar. Every number that is drawn is also written.
 
 import { causeBadge } from "./badges.js";
-import { h, svg } from "./dom.js";
+import { h, name as named, svg, textWidth } from "./dom.js";
 import { clock, day, moment, timeZone } from "./time.js";
 import { cause, count, INTERRUPTIONS, known } from "./words.js";
 
 const HEIGHT = 180;
-const MARGIN = { top: 8, right: 8, bottom: 24, left: 40 };
+const MARGIN = { top: 8, right: 8, bottom: 24 };
+const GAP = 8;
 const WIDEST = 48;
 const SHOWN = 8; // rows of a breakdown before a person asks for more
 const HOUR = 3_600_000;
@@ -39,12 +40,15 @@ function stackedBars(buckets, width, label) {
   const most = Math.max(1, ...buckets.map(sum));
   const step = niceStep(most);
   const top = Math.ceil(most / step) * step;
-  const slot = (width - MARGIN.left - MARGIN.right) / Math.max(1, buckets.length);
-  const y = (value) => MARGIN.top + (1 - value / top) * (HEIGHT - MARGIN.top - MARGIN.bottom);
-  const x = (index) => MARGIN.left + (index + 0.5) * slot;
-  const wide = Math.min(WIDEST, Math.max(1, slot * 0.75));
   const lines = Array.from({ length: top / step + 1 }, (_, index) => index * step);
-  const every = Math.max(1, Math.ceil(56 / slot));
+  const left = GAP + Math.max(...lines.map((value) => textWidth(value.toLocaleString("en"))));
+  const slot = (width - left - MARGIN.right) / Math.max(1, buckets.length);
+  const y = (value) => MARGIN.top + (1 - value / top) * (HEIGHT - MARGIN.top - MARGIN.bottom);
+  const x = (index) => left + (index + 0.5) * slot;
+  const wide = Math.min(WIDEST, Math.max(1, slot * 0.75));
+  const widest = Math.max(...buckets.map((bucket) => textWidth(label(bucket.start))));
+  const every = Math.max(1, Math.ceil((widest + GAP) / slot));
+  const within = (middle) => Math.min(Math.max(middle, widest / 2), width - widest / 2);
   return svg(
     "svg",
     {
@@ -57,14 +61,14 @@ function stackedBars(buckets, width, label) {
     svg(
       "g",
       { class: "axis" },
-      lines.map((value) => svg("line", { x1: MARGIN.left, x2: width - MARGIN.right, y1: y(value), y2: y(value) })),
+      lines.map((value) => svg("line", { x1: left, x2: width - MARGIN.right, y1: y(value), y2: y(value) })),
       lines.map((value) =>
-        svg("text", { x: MARGIN.left - 8, y: y(value) + 4, "text-anchor": "end" }, value.toLocaleString("en")),
+        svg("text", { x: left - GAP, y: y(value) + 4, "text-anchor": "end" }, value.toLocaleString("en")),
       ),
       buckets.map(
         (bucket, index) =>
           index % every === 0 &&
-          svg("text", { x: x(index), y: HEIGHT - 6, "text-anchor": "middle" }, label(bucket.start)),
+          svg("text", { x: within(x(index)), y: HEIGHT - 6, "text-anchor": "middle" }, label(bucket.start)),
       ),
     ),
     buckets.map((bucket, index) => stack(bucket, x(index) - wide / 2, wide, y, label)),
@@ -208,7 +212,7 @@ function more(count, unfold) {
 }
 
 function value(name, text, choose) {
-  const shown = name === "cause" ? causeBadge(text) : known(text);
+  const shown = name === "cause" ? causeBadge(text) : named(known(text));
   return choose
     ? h("button", { type: "button", class: "link", title: "Filter by this", click: () => choose(text) }, shown)
     : shown;

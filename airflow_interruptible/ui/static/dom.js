@@ -13,6 +13,21 @@ export function svg(name, properties = {}, ...children) {
   return fill(document.createElementNS(SVG, name), properties, children);
 }
 
+/** A name or an id from outside. It may be broken after a sign, and anywhere only if there is none. */
+export function name(text, properties = {}) {
+  const parts = String(text).split(/(?<=[^\p{L}\p{N}\s])(?=\S)/u);
+  return h("span", { class: "name", ...properties }, parts.flatMap((part, index) => (index ? [h("wbr"), part] : [part])));
+}
+
+/** How wide a text of a drawing is, in pixels, in the font that this page happens to have. */
+export function textWidth(text) {
+  pen ??= document.createElement("canvas").getContext("2d");
+  pen.font = `600 12px ${getComputedStyle(document.body).fontFamily}`;
+  return Math.ceil(pen.measureText(text).width);
+}
+
+let pen = null;
+
 /** Put these children, and no others, into a node. */
 export function show(node, ...children) {
   node.replaceChildren(...nodes(children));

@@ -2,10 +2,10 @@
 // The interruptions one by one, newest first, a page at a time.
 
 import { capacityBadge, causeBadge } from "./badges.js";
-import { h, show } from "./dom.js";
+import { h, name, show } from "./dom.js";
 import { attemptsTab, inAirflow } from "./links.js";
-import { heads } from "./records.js";
-import { duration, moment } from "./time.js";
+import { heads, when } from "./records.js";
+import { duration } from "./time.js";
 import { charge, count, known } from "./words.js";
 
 export const PAGE = 50;
@@ -33,11 +33,11 @@ export function renderList(section, { total, items }, offset, turn) {
 
 function row(item) {
   const cells = [
-    item.end ? h("time", { datetime: item.end }, moment(item.end)) : "",
+    item.end ? when(item.end) : "",
     task(item),
-    [causeBadge(item.cause), item.reason && h("p", { class: "reason" }, item.reason)],
+    [causeBadge(item.cause), item.error && h("p", { class: "reason" }, h("code", {}, name(item.error))), item.reason && h("p", { class: "reason" }, name(item.reason))],
     capacityBadge(item.capacity),
-    [known(item.zone), h("p", { class: "muted" }, known(item.instance_type))],
+    [name(known(item.zone)), h("p", { class: "muted" }, name(known(item.instance_type)))],
     h("span", { class: "number" }, duration(Math.round((item.lost_seconds ?? 0) * 1000))),
     charge(item.charge)?.label ?? "",
   ];
@@ -51,8 +51,8 @@ function row(item) {
 function task(item) {
   const mapped = item.map_index >= 0 ? ` [${item.map_index}]` : "";
   return [
-    h("div", {}, inAirflow(attemptsTab(item), `${item.dag_id}.${item.task_id}${mapped}`)),
-    h("p", { class: "muted" }, `${item.run_id}, attempt ${item.attempt}`),
+    h("div", {}, inAirflow(attemptsTab(item), name(`${item.dag_id}.${item.task_id}${mapped}`))),
+    h("p", { class: "muted" }, name(item.run_id), `, attempt ${item.attempt}`),
   ];
 }
 

@@ -5,7 +5,7 @@
 // says everything that it says.
 
 import { shape } from "./badges.js";
-import { h, svg } from "./dom.js";
+import { h, svg, textWidth } from "./dom.js";
 import { clock, day, duration, moment, roughly, timeZone } from "./time.js";
 import * as words from "./words.js";
 
@@ -187,7 +187,8 @@ function marks(span, x, y) {
 }
 
 function axis(from, until, x, bottom, width) {
-  const room = Math.max(2, Math.floor(width / 110));
+  const [sign, gap] = [textWidth("00:00:00"), 40];
+  const room = Math.max(2, Math.floor(width / (sign + gap)));
   const seconds = (until - from) / 1000 / room;
   const step = (STEPS.find((each) => each >= seconds) ?? Math.ceil(seconds / 604800) * 604800) * 1000;
   const first = Math.ceil(from / step) * step;
@@ -200,7 +201,7 @@ function axis(from, until, x, bottom, width) {
     shown.map((time) =>
       svg(
         "text",
-        { x: Math.min(Math.max(x(time), 26), width - 26), y: bottom + 17, "text-anchor": "middle" },
+        { x: Math.min(Math.max(x(time), sign / 2), width - sign / 2), y: bottom + 17, "text-anchor": "middle" },
         step >= 86_400_000 ? day(time, timeZone()) : clock(time),
       ),
     ),

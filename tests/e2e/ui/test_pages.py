@@ -34,6 +34,7 @@ pytestmark = pytest.mark.e2e
 PREFIX = "/teams/airflow"
 COUNTS = {"waiting": 0, "one": 1, "twelve": 12, "two_hundred": 200}
 FRAME = "iframe"
+TAB = "dags/spot_stories/runs/stories/tasks/twelve/plugin/interruptible-attempts"
 OUTCOMES = "#content tbody .badge"
 CATCH_A_CLICK = """() => document.addEventListener("click", (event) => {
     event.preventDefault();  // the tests ask no other host
@@ -236,7 +237,7 @@ def test_the_tabs_are_reached_by_clicking_in_airflow(visit: Open) -> None:
 
 
 def test_the_page_follows_airflows_theme_and_time_zone_while_it_is_open(visit: Open) -> None:
-    page = visit("dags/spot_stories/runs/stories/tasks/twelve/plugin/interruptible-attempts")
+    page = visit(TAB)
     inside = page.frame_locator(FRAME)
     wait_until_shown(inside)
     root, time = inside.locator("html"), inside.locator("tbody time").first
@@ -365,6 +366,16 @@ def test_the_report_is_shown(visit: Open, theme: str) -> None:
     check_widths(page, 360, 1600)
 
 
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_nothing_leaves_its_card_in_airflows_own_frame(visit: Open, theme: str) -> None:
+    page = visit("plugin/interruptions", theme=theme)
+    wait_until_shown(page.frame_locator(FRAME))
+    check_widths(page, 360, 768, 1280, 1600)
+    page.goto(f"{page.url.partition(PREFIX)[0]}{PREFIX}/{TAB}")
+    wait_until_shown(page.frame_locator(FRAME))
+    check_widths(page, 1280, 1600)  # on a phone, Airflow shows a task's grid in place of its tabs
+
+
 REFUSALS = {
     401: "You are signed out",
     403: "You may not see this",
@@ -451,10 +462,12 @@ def test_files_are_kept_by_the_browser_until_a_release_changes_them(visit: Open,
 
 
 def check_widths(page: Page, *widths: int) -> None:
-    """Nothing sticks out at the side."""
+    """Nothing sticks out, of the page or of its card: ``layout.js`` says what, one line a fault."""
+    script = (Path(__file__).parent / "layout.js").read_text()
+    shown = page.frames[-1]  # ours, whether Airflow's page is around it or not
     for width in widths:
         page.set_viewport_size({"width": width, "height": 900})
-        page.wait_for_function(f"document.documentElement.scrollWidth <= {width}")
+        wait_until(lambda: shown.evaluate(script), lambda faults: faults == [], what=f"a fit at {width}", timeout=60)
 
 
 def check_accessible(page: Page) -> None:

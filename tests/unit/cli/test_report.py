@@ -45,7 +45,9 @@ def test_the_table_is_for_people() -> None:
 def test_json_is_what_the_api_answers() -> None:
     document = json.loads(command.as_json(found()))
     assert document["totals"]["interruptions"] == 1
-    assert document["by_task"] == [{"value": "dag.task_0", "interruptions": 1, "lost_hours": 1.0}]
+    (share,) = document["by_task"]
+    assert share["value"] == "dag.task_0"
+    assert (share["interruptions"], share["lost_hours"], share["per_spot_hour"]) == (1, 1.0, 1.0)
 
 
 def test_csv_is_one_number_a_line_and_no_formula() -> None:

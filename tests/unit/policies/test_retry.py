@@ -71,6 +71,15 @@ def test_an_interruption_is_forgiven(bench: Any) -> None:
     assert "forgiven: system retry 1 of 3" in str(decision.reason)
 
 
+def test_the_error_is_told_in_its_own_words_and_an_interruption_is_none(bench: Any) -> None:
+    bench = bench(retries=1)
+    fail(bench, interrupted(), ValueError("time data '2026-13-01' does not match"))
+    assert [record.error for record in bench.ledger.records.values()] == [
+        None,
+        "ValueError: time data '2026-13-01' does not match",
+    ]
+
+
 def test_what_fails_after_a_signal_outside_of_execute_is_forgiven(bench: Any) -> None:
     """Nothing watches there: Airflow calls on_kill and goes on, to push the result from a machine that goes away."""
     bench = bench()

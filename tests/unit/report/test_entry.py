@@ -116,6 +116,29 @@ def test_on_demand_after_spot_is_a_fallback_until_the_next_clear() -> None:
     assert [entry.fallback for entry in read({1: on_demand})] == [False]
 
 
+def test_time_in_the_triggerer_is_no_machine_time() -> None:
+    (entry,) = read({1: Record(SPOT, started=at(0), left=at(2), away=60.0)}, state="deferred")
+    assert (entry.left, entry.away, entry.on_machine) == (seconds(2), 60.0, False)
+    assert entry.seconds(seconds(500)) == 60.0
+    (back,) = read({1: Record(SPOT, started=at(0), away=60.0)}, state="running")
+    assert (back.on_machine, back.seconds(seconds(5))) == (True, 240.0)
+
+
+def test_what_was_saved_is_not_lost() -> None:
+    (entry,) = read({1: replace(INTERRUPTED, checkpoint={"at": at(7), "loaded": False})})
+    assert entry.lost(seconds(60)) == 180.0
+    (only_read,) = read({1: replace(INTERRUPTED, checkpoint={"at": None, "loaded": True})})
+    assert only_read.lost(seconds(60)) == 600.0
+
+
+def test_how_long_the_task_stood_still() -> None:
+    lost, again = read({1: INTERRUPTED, 2: Record(SPOT, started=at(12))}, state="running")
+    assert (lost.recovered, again.recovered) == (120.0, None)
+    own = replace(INTERRUPTED, cause=Cause.APPLICATION, charge=Charge.USER)
+    assert read({1: own, 2: Record(SPOT, started=at(12))})[0].recovered is None
+    assert read({1: replace(INTERRUPTED, ended=None), 2: Record(SPOT, started=at(12))})[0].recovered is None
+
+
 def test_attempts_are_read_in_their_order_and_notices_are_seen() -> None:
     noticed = Record(SPOT, started=at(0), notice={"provider": "ec2", "at": at(1), "deadline": None})
     found = read(dict.fromkeys((11, 2, 1), noticed))
@@ -126,6 +149,8 @@ def test_attempts_are_read_in_their_order_and_notices_are_seen() -> None:
 @pytest.mark.parametrize(
     "document", ["", "null", "[]", "{}", '{"attempts": {"1": {"cause": "weather"}}, "bases": [0]}',
                  '{"attempts": {"1": {"started": "soon"}}, "bases": [0]}', '{"attempts": {"x": {}}, "bases": [0]}',
+                 '{"attempts": {"1": {"away": 1' + 400 * '0' + '}}, "bases": [0]}',
+                 '{"attempts": {"1": {"checkpoint": {"at": "x"}}}, "bases": [0]}',
                  '{"attempts": {"1": {"where": {"zone": 5}}}, "bases": [0]}', '{"attempts": {"1": 5}, "bases": [0]}'],
 )  # fmt: skip
 def test_what_is_no_ledger_counts_nothing(document: str) -> None:

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from airflow_interruptible.report.entry import Entry
-from airflow_interruptible.report.filters import FIELDS, Filters, time_range
+from airflow_interruptible.report.filters import Filters, time_range
 
 NOW = datetime(2026, 1, 8, tzinfo=timezone.utc)
 DAY = timedelta(days=1)
@@ -43,10 +43,25 @@ def test_what_runs_belongs_to_now() -> None:
     assert chosen(Filters(NOW - DAY, NOW - DAY / 2), running) == []
 
 
-@pytest.mark.parametrize("name", FIELDS)
+@pytest.mark.parametrize("name", ["dag_id", "task_id", "zone", "instance_type", "capacity"])
 def test_each_field_is_compared(name: str) -> None:
     one, other = entry(**{name: "this"}), entry(**{name: "that"})
     assert chosen(Filters(NOW - DAY, NOW, **{name: "this"}), one, other) == [one]
+
+
+@pytest.mark.parametrize("name", ["dag_id", "task_id", "zone", "instance_type"])
+def test_a_part_of_a_name_is_enough_in_any_case(name: str) -> None:
+    one, other = entry(**{name: "etl_Nightly"}), entry(**{name: "train"})
+    assert chosen(Filters(NOW - DAY, NOW, **{f"{name}_pattern": "NIGHT"}), one, other) == [one]
+
+
+def test_a_cause_chooses_no_attempts() -> None:
+    both = [entry(cause="infrastructure"), entry()]
+    assert chosen(Filters(NOW - DAY, NOW, cause="no_capacity"), *both) == both
+
+
+def test_the_period_before_is_as_long_and_asks_the_same() -> None:
+    assert Filters(NOW - DAY, NOW, dag_id="dag").before() == Filters(NOW - 2 * DAY, NOW - DAY, dag_id="dag")
 
 
 def test_what_may_not_be_read_is_not_there() -> None:

@@ -5,6 +5,8 @@ from __future__ import annotations
 
 import os
 import signal
+from dataclasses import replace
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -170,6 +172,25 @@ def test_a_deferral_goes_on_in_the_same_attempt(bench: Any) -> None:
     assert run(bench)
     assert bench.ledger.records[1].started == started
     assert list(bench.ledger.records) == [1]
+
+
+def test_time_in_the_triggerer_is_written_down_as_time_off_the_machine(bench: Any) -> None:
+    bench = bench()
+    with pytest.raises(TaskDeferred), attempt(bench.task, bench.context):
+        raise TaskDeferred(trigger=None, method_name="execute_complete")
+    left = datetime.fromisoformat(bench.ledger.records[1].left)
+    gone = replace(bench.ledger.records[1], left=(left - timedelta(minutes=5)).isoformat())
+    bench.store.set(KEY, bench.ledger.with_record(1, gone).to_json())
+    assert run(bench)
+    assert bench.ledger.records[1].left is None
+    assert 300 <= bench.ledger.records[1].away < 600
+
+
+def test_an_error_that_no_policy_is_asked_about_is_told_too(bench: Any) -> None:
+    bench = bench()
+    with pytest.raises(AirflowFailException), attempt(bench.task, bench.context):
+        raise AirflowFailException("no such table: sales")
+    assert bench.ledger.records[1].error == "AirflowFailException: no such table: sales"
 
 
 @pytest.mark.parametrize("down", ["get", "set"])
