@@ -5,6 +5,7 @@ import { AttemptsTable } from "./attempts-table.js";
 import { budgets } from "./budget.js";
 import { room } from "./card.js";
 import { h, say, show } from "./dom.js";
+import { guide } from "./guide.js";
 import { ask } from "./http.js";
 import { message } from "./message.js";
 import { addPatterns } from "./patterns.js";
@@ -67,7 +68,7 @@ function render(fresh) {
   say(parts.summary, fresh.summary);
   parts.summary.classList.toggle("live", fresh.live);
   if (first) show(parts.content, places.explanation, places.budgets, places.timeline, places.table);
-  show(places.explanation, fresh.annotated ? null : explanation());
+  show(places.explanation, fresh.annotated ? null : guide("Until then, these are its tries as Airflow knows them."));
   show(places.budgets, budgets(fresh));
   renderTable(first);
   draw();
@@ -87,33 +88,6 @@ function draw() {
   if (!answer || width <= 0) return;
   drawn = { width, at: Date.now() };
   show(places.timeline, timeline(answer.attempts, width));
-}
-
-function explanation() {
-  return h(
-    "section",
-    { class: "notice", "aria-labelledby": "explanation" },
-    h("h2", { id: "explanation" }, "How to make it interruptible"),
-    h(
-      "p",
-      {},
-      "Airflow alone decides about its retries, and nobody records where an attempt ran or who took it away. To run the task on spot and have interruptions forgiven, say so in its Dag file:",
-    ),
-    h(
-      "pre",
-      {},
-      h(
-        "code",
-        {},
-        '@dag(default_args={"interruptible": True, "retries": 2})  # every task of the Dag\n\n@task.interruptible(retries=2)                              # or this one',
-      ),
-    ),
-    h(
-      "p",
-      {},
-      "Runs that start after that are shown here with their attempts. Until then, these are its tries as Airflow knows them.",
-    ),
-  );
 }
 
 addPatterns();

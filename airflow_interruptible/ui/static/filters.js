@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-// The filters of the page "Interruptions". What they say stands in the address of the page, so it can be kept and sent.
+// The filters of the page "Interruptions". What they say stands in the address of the page, so it can be kept and sent, and
+// each change is one step that Back undoes.
 
+import { addressOf, mirror, said } from "./address.js";
 import { h, show } from "./dom.js";
 import { fromField, timeZone, toField } from "./time.js";
 import { capacity, cause, INTERRUPTIONS } from "./words.js";
@@ -16,8 +18,15 @@ const RANGES = [
 const DEFAULT_RANGE = "7d";
 const CUSTOM = "custom";
 const TEXTS = { dag_id: "Dag", task_id: "Task", zone: "Zone", instance_type: "Instance type" };
-const NAMES = ["range", "start", "end", "dag_id", "task_id", "cause", "zone", "instance_type", "capacity"];
-const SCOPES = { dag: ["dag_id"], task: ["dag_id", "task_id"] };
+const PATTERN = "_pattern"; // a part of a name, where none that is known was chosen
+const NAMES = [
+  ...["range", "start", "end", "cause", "capacity"],
+  ...Object.keys(TEXTS).flatMap((name) => [name, name + PATTERN]),
+];
+const SCOPES = new Map([
+  ["dag", ["dag_id"]],
+  ["task", ["dag_id", "task_id"]],
+]);
 const TYPING = 400;
 
 export class Filters {
@@ -25,21 +34,32 @@ export class Filters {
   #values;
   #scope;
   #changed;
-  #suggestions = {};
+  #lists = {};
+  #known = {};
   #typing = null;
 
   /** @param changed called after a person has changed a filter */
   constructor(form, changed) {
-    const query = new URLSearchParams(globalThis.location.search);
     this.#form = form;
     this.#changed = changed;
-    this.#values = Object.fromEntries(NAMES.map((name) => [name, query.get(name) ?? ""]));
-    this.#values.range ||= this.#values.start || this.#values.end ? CUSTOM : DEFAULT_RANGE;
-    this.#scope = query.get("scope") ?? "";
+    this.#scope = new URLSearchParams(globalThis.location.search).get("scope") ?? "";
+    this.#read(said());
     form.addEventListener("submit", (event) => event.preventDefault());
     form.addEventListener("change", (event) => this.#take(event.target));
     form.addEventListener("input", (event) => this.#wait(event.target));
+    addEventListener("popstate", () => {
+      this.#read(new URLSearchParams(globalThis.location.search));
+      this.render();
+      mirror();
+      this.#changed();
+    });
     this.render();
+    mirror();
+  }
+
+  #read(query) {
+    this.#values = Object.fromEntries(NAMES.map((name) => [name, query.get(name) ?? ""]));
+    this.#values.range ||= this.#values.start || this.#values.end ? CUSTOM : DEFAULT_RANGE;
   }
 
   /** Show the fields anew, for example in another time zone. */
@@ -77,9 +97,30 @@ export class Filters {
     return { start: new Date(now - length).toISOString(), end: new Date(now).toISOString(), ...others };
   }
 
-  /** Filter by one value, as a click on a bar does. */
+  /** Filter by several values at once. */
+  setAll(values) {
+    for (const [name, value] of Object.entries(values)) {
+      this.#values[name] = value;
+      if (name in TEXTS) this.#values[name + PATTERN] = "";
+    }
+    this.#applied();
+    this.render();
+  }
+
+  /** Whether anything but the time is filtered by that a person has chosen here. */
+  get narrowed() {
+    return NAMES.some((name) => !["range", "start", "end"].includes(name) && this.#values[name] && !this.#locked(name));
+  }
+
+  /** What is filtered by, "" if nothing is. */
+  get(name) {
+    return this.#values[name];
+  }
+
+  /** Filter by one value, as a click on a row does; a second click on it takes the filter away. */
   set(name, value) {
-    this.#values[name] = value;
+    this.#values[name] = this.#values[name] === value ? "" : value;
+    if (name in TEXTS) this.#values[name + PATTERN] = "";
     this.#applied();
     this.render();
     this.#form.querySelector(`[name="${name}"]`)?.focus();
@@ -92,7 +133,8 @@ export class Filters {
 
   /** Suggest values that occur, `{ zone: ["eu-west-1a"] }`. */
   suggest(values) {
-    for (const [name, list] of Object.entries(this.#suggestions)) {
+    this.#known = values;
+    for (const [name, list] of Object.entries(this.#lists)) {
       show(
         list,
         (values[name] ?? []).map((value) => h("option", { value })),
@@ -101,20 +143,21 @@ export class Filters {
   }
 
   #locked(name) {
-    return (SCOPES[this.#scope] ?? []).includes(name);
+    return (SCOPES.get(this.#scope) ?? []).includes(name);
   }
 
   #text(name, label) {
     const list = h("datalist", { id: `known-${name}` });
-    this.#suggestions[name] = list;
+    this.#lists[name] = list;
     return field(
       label,
       h("input", {
         id: name,
         name,
-        value: this.#values[name],
+        value: this.#values[name] || this.#values[name + PATTERN],
         list: list.id,
         placeholder: "Any",
+        title: "A part of the name is enough",
         autocomplete: "off",
         spellcheck: "false",
       }),
@@ -130,11 +173,20 @@ export class Filters {
   #take(target) {
     clearTimeout(this.#typing);
     const { name, value } = target;
+    const before = JSON.stringify(this.#values);
     const taken = name === "start" || name === "end" ? (fromField(value) ?? "") : value.trim();
-    if (!NAMES.includes(name) || this.#values[name] === taken) return;
-    this.#values[name] = taken;
+    if (name in TEXTS) this.#name(name, taken);
+    else if (NAMES.includes(name)) this.#values[name] = taken;
+    if (JSON.stringify(this.#values) === before) return;
     if (name === "range") this.#rangeChosen(taken);
     this.#applied();
+  }
+
+  /** Take a name as it is if there is one like it, else as a part of names. */
+  #name(name, text) {
+    const whole = text === this.#values[name] || (this.#known[name] ?? []).includes(text);
+    this.#values[name] = whole ? text : "";
+    this.#values[name + PATTERN] = whole ? "" : text;
   }
 
   #rangeChosen(range) {
@@ -155,24 +207,11 @@ export class Filters {
   }
 
   #applied() {
-    const address = new URL(globalThis.location.href);
-    for (const [name, value] of Object.entries(this.#values)) {
-      const given = value !== "" && !(name === "range" && value === DEFAULT_RANGE);
-      if (given) address.searchParams.set(name, value);
-      else address.searchParams.delete(name);
-    }
-    globalThis.history.replaceState(null, "", address);
-    tellAirflow();
+    const given = ([name, value]) => value !== "" && !(name === "range" && value === DEFAULT_RANGE);
+    const kept = Object.fromEntries(Object.entries(this.#values).map((entry) => [entry[0], given(entry) ? entry[1] : ""]));
+    globalThis.history.pushState(null, "", addressOf(kept));
+    mirror();
     this.#changed();
-  }
-}
-
-/** Airflow copies the address of a page of ours into its own whenever its frame has loaded; let it, so that it can be sent. */
-function tellAirflow() {
-  try {
-    globalThis.frameElement?.dispatchEvent(new Event("load"));
-  } catch {
-    // embedded by somebody else
   }
 }
 

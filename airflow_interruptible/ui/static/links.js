@@ -45,7 +45,7 @@ export function follow(event) {
   link.remove();
 }
 
-function surroundingDocument() {
+export function surroundingDocument() {
   try {
     return globalThis.parent === globalThis ? null : globalThis.parent.document;
   } catch {

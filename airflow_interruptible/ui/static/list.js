@@ -15,11 +15,13 @@ const COLUMNS = ["Ended", "Task", "Cause", "Capacity", "Zone and type", "Lost", 
  * @param answer what the API answered
  * @param offset of the first that is shown
  * @param turn called with the offset of another page
+ * @param download called when a person wants them all as a file
  */
-export function renderList(section, { total, items }, offset, turn) {
+export function renderList(section, { total, items }, offset, turn, download) {
   show(
     section,
     h("h2", { id: "list-heading" }, count(total, "interruption")),
+    total > 0 && h("button", { type: "button", class: "download", click: download }, "CSV"),
     items.length > 0 &&
       h(
         "table",
