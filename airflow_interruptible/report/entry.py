@@ -168,7 +168,7 @@ def _read(row: Row, records: list[tuple[int, Mapping[str, Any]]], bases: Sequenc
             on_spot and capacity == _ON_DEMAND,
             max(0.0, float(known("away") or 0.0)),
             _parsed(left) if (left := known("left")) else None,
-            _parsed(saved) if (saved := (known("checkpoint") or {}).get("at")) else None,
+            _saved(known("checkpoint")),
             _recovered(record, records[place + 1][1]) if cause in _FORGIVABLE and place < last else None,
         )
         read.append(entry)
@@ -181,6 +181,14 @@ def _recovered(record: Mapping[str, Any], following: Mapping[str, Any]) -> float
     if not ended or not started:
         return None
     return max(0.0, _parsed(started) - _parsed(ended))  # two machines' clocks, perhaps
+
+
+def _saved(checkpoint: Mapping[str, Any] | None) -> float | None:
+    """Return when a checkpoint was saved, None if none was, or nobody can tell when."""
+    try:
+        return _parsed(checkpoint["at"]) if checkpoint and checkpoint.get("at") else None
+    except ValueError:
+        return None
 
 
 def _parsed(text: str) -> float:

@@ -90,7 +90,7 @@ def test_a_page_of_interruptions_has_the_reasons_of_the_latest(deploy: Any) -> N
     page = interruptions(asked(), None, limit=1, offset=0, memory=memory)
     assert (page.total, page.complete) == (2, True)
     rest = interruptions(asked(), None, limit=10, offset=1, memory=memory)
-    shown = [(entry.dag_id, reason) for entry, reason in (*page.items, *rest.items)]
+    shown = [(entry.dag_id, said.reason) for entry, said in (*page.items, *rest.items)]
     assert sorted(shown) == sorted((each.dag.dag_id, "taken away") for each in (first, second))
     assert interruptions(asked(), set(), limit=10, offset=0, memory=memory).total == 0
 

@@ -308,10 +308,11 @@ def test_what_was_saved_before_a_deferral_is_kept(bench: Any) -> None:
     assert bench.ledger.records[1].checkpoint == {"at": "later", "loaded": True}
 
 
-def test_a_deferral_with_nothing_new_writes_nothing(bench: Any) -> None:
+def test_a_deferral_writes_once_when_it_left_the_machine(bench: Any) -> None:
     bench = bench()
     end(bench, TaskDeferred(trigger=object(), method_name="resume"))
-    assert bench.store.writes == 1
+    assert bench.store.writes == 2
+    assert bench.ledger.records[1].left is not None
 
 
 # -- notes
