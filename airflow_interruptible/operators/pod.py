@@ -30,6 +30,7 @@ from airflow_interruptible.operators.pod_spec import known_pod
 from airflow_interruptible.remote.kubernetes_client import SECONDS, is_gone
 from airflow_interruptible.settings import get_settings
 from airflow_interruptible.worker.launched_pods import where_is
+from airflow_interruptible.worker.pod_endings import await_end
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -142,6 +143,19 @@ class PodLauncher(EarlierPods):
             self.interruptible_book = book.write(record, book.history)
         except Exception:
             log.warning("The pod of this attempt cannot be written into the history.", exc_info=True)
+
+    def interruptible_wait_until_stopped(self, deadline: float) -> None:
+        """Wait until the pod that ``on_kill`` has deleted is at work no longer, so that no successor runs beside it.
+
+        A pod that its author keeps (``on_kill_action="keep_pod"``) is gone on with by the next attempt, which waits for
+        whatever cannot be waited for here.
+
+        :param deadline: until when, by ``time.monotonic()``.
+        """
+        if self.pod is None or self.on_kill_action == "keep_pod":
+            return
+        if await_end([self.pod], self.client, latest=deadline):
+            log.warning("Pod %s has not ended yet; the next attempt waits for it.", self.pod.metadata.name)
 
     def await_pod_start(self, pod: V1Pod) -> None:
         """Wait for the pod, and learn its node."""

@@ -9,6 +9,7 @@ https://kubernetes.io/docs/concepts/workloads/pods/pod-lifecycle/#pod-terminatio
 from __future__ import annotations
 
 import logging
+import math
 import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -54,7 +55,10 @@ class _Ending:
             seen = client.read_namespaced_pod(metadata.name, metadata.namespace, _request_timeout=SECONDS)
         except Exception as error:  # noqa: BLE001 - what could not be looked at has not been seen to end
             return is_gone(error)
-        if seen.metadata.uid != metadata.uid or seen.status.phase in ("Failed", "Succeeded"):
+        if metadata.uid not in (None, seen.metadata.uid) or getattr(seen.status, "phase", None) in (
+            "Failed",
+            "Succeeded",
+        ):
             return True
         if seen.metadata.deletion_timestamp is not None and not self.deleted:
             self.deleted, self.until = True, now + grace_of(seen) + MARGIN
@@ -78,19 +82,21 @@ def await_end(
     pods: Iterable[Any],
     client: Any,
     *,
+    latest: float = math.inf,
     clock: Callable[[], float] = time.monotonic,
     sleep: Callable[[float], None] = time.sleep,
 ) -> list[Any]:
     """Wait until these pods are at work no longer.
 
     :param pods: which are ending, or are about to.
+    :param latest: until when, on this clock; without it, as long as the pods have themselves.
     :return: those that were still listed when their time was up.
     """
     waiting = [_Ending.of(pod, clock()) for pod in pods]
     late: list[Any] = []
     while waiting := [one for one in waiting if not one.is_over(client, clock())]:
-        late += [one.pod for one in waiting if clock() >= one.until]
-        waiting = [one for one in waiting if clock() < one.until]
+        late += [one.pod for one in waiting if clock() >= min(one.until, latest)]
+        waiting = [one for one in waiting if clock() < min(one.until, latest)]
         if waiting:
             sleep(_POLL)
     return late

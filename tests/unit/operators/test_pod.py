@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import json
+import time
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
@@ -311,6 +312,28 @@ def test_a_signal_deletes_a_pod_that_is_being_launched(worker: Any, monkeypatch:
     name = request.metadata.name
     assert ("created", name) in worker.task.client.done
     assert worker.task.client.done[-1] == ("deleted", name)
+
+
+@pytest.mark.parametrize("action", ["delete_pod", "keep_pod"])
+def test_an_attempt_that_is_told_to_stop_waits_for_the_end_of_its_pod(
+    worker: Any, monkeypatch: Any, action: str
+) -> None:
+    worker = worker(on_kill_action=action)
+    request, _ = worker.launched(monkeypatch)
+    worker.task.on_kill()
+    worker.task.interruptible_wait_until_stopped(time.monotonic() + 60)
+    left = [what for what in worker.task.client.done if what[0] != "patched"]
+    name = request.metadata.name
+    assert left == [("created", name), *([("deleted", name), ("gone", name)] if action == "delete_pod" else [])]
+
+
+def test_no_longer_than_its_machine_lives(worker: Any, monkeypatch: Any, caplog: Any) -> None:
+    worker = worker()
+    _, pod = worker.launched(monkeypatch)
+    worker.task.on_kill()
+    monkeypatch.setattr(worker.task.client, "read_namespaced_pod", lambda *_, **__: pod)
+    worker.task.interruptible_wait_until_stopped(time.monotonic() - 1)
+    assert "has not ended yet; the next attempt waits for it" in caplog.text
 
 
 @pytest.mark.parametrize(("causes", "deleted"), [((), True), (LAST, False)])

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import math
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
@@ -50,9 +51,9 @@ class World:
     def sleep(self, seconds: float) -> None:
         self.now += seconds
 
-    def awaited(self, *pods: Any) -> tuple[bool, float]:
+    def awaited(self, *pods: Any, latest: float = math.inf) -> tuple[bool, float]:
         """Whether all have ended, and after how many seconds."""
-        late = await_end(pods, self, clock=lambda: self.now, sleep=self.sleep)
+        late = await_end(pods, self, latest=100 + latest, clock=lambda: self.now, sleep=self.sleep)
         return not late, self.now - 100
 
 
@@ -79,6 +80,16 @@ def test_what_cannot_be_looked_at_has_not_ended(status: int) -> None:
 def test_it_is_waited_for_as_long_as_it_has() -> None:
     assert World(lambda _: made(**DELETED)).awaited(made(**DELETED)) == (False, 30 + MARGIN)
     assert World(lambda _: made()).awaited(made()) == (False, 60 + MARGIN)
+
+
+def test_or_as_long_as_the_one_who_waits_has() -> None:
+    assert World(lambda _: made()).awaited(made(), latest=12) == (False, 12.0)
+
+
+def test_a_pod_that_was_only_asked_for_is_known_by_its_name() -> None:
+    request = made(uid="")
+    request.metadata.uid = None
+    assert World(lambda now: 404 if now >= 3 else made(**DELETED)).awaited(request) == (True, 3.0)
 
 
 def test_its_time_begins_when_it_is_deleted() -> None:
