@@ -63,6 +63,7 @@ class EarlierPods(_Base):
         :raises EarlierPodError: a pod cannot be ended.
         :raises Exception: the pods could not be listed or looked at, which the operator needs as well.
         """
+        self.joined_pod = self.joined_capacity = self._succeeded_pod = None
         try:
             self._settle(request)
             self._settled = True

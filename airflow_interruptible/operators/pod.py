@@ -18,6 +18,7 @@ import logging
 import math
 import sys
 from dataclasses import replace
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, cast
 
 from airflow.sdk.exceptions import AirflowException
@@ -27,7 +28,8 @@ from airflow_interruptible.compute.kubernetes import capacity_of_pod
 from airflow_interruptible.core.capacity import CapacityType
 from airflow_interruptible.operators.earlier_pods import EarlierPods, V1Pod
 from airflow_interruptible.operators.pod_spec import known_pod
-from airflow_interruptible.remote.kubernetes_client import SECONDS, is_gone
+from airflow_interruptible.remote.kubernetes_client import SECONDS, is_gone, plain
+from airflow_interruptible.remote.kubernetes_pod import ended_by_itself, succeeded_too_late
 from airflow_interruptible.settings import get_settings
 from airflow_interruptible.worker.launched_pods import where_is
 from airflow_interruptible.worker.pod_endings import await_end
@@ -49,7 +51,8 @@ class PodLauncher(EarlierPods):
     """Stands between :class:`.InterruptibleMixin` and the operator.
 
     ``launched_capacity`` is what the pod of this attempt asked for, None if it was not placed; ``launched`` is where
-    the pod is, for the history; ``seen_pod`` is the pod as it was just before it was given up, ``missed_pod`` whether
+    the pod is, for the history; ``ended_pod`` is the pod as it was when its container was first seen to have ended by
+    itself; ``seen_pod`` is the pod as it was just before it was given up, ``missed_pod`` whether
     it was gone by then, and ``seen_evidence`` what that says of its end.
     """
 
@@ -59,6 +62,7 @@ class PodLauncher(EarlierPods):
     launched_capacity: CapacityType | None = None
     launched: Mapping[str, str] = {}
     seen_pod: V1Pod | None = None
+    ended_pod: V1Pod | None = None
     missed_pod = False
     seen_evidence: Evidence | None = None
 
@@ -83,6 +87,8 @@ class PodLauncher(EarlierPods):
 
     def _expect(self) -> None:
         """Learn what is known of the pod; a spot node is waited for no longer than ``spot_timeout``."""
+        self.seen_pod = self.ended_pod = self.seen_evidence = None
+        self.missed_pod = False
         if self.interruptible_book is None:
             return
         self.launched = {
@@ -93,7 +99,13 @@ class PodLauncher(EarlierPods):
         self.launched_capacity = self.interruptible_book.placement.capacity
         if self.launched_capacity is CapacityType.SPOT:
             longest = max(1, math.ceil(get_settings().spot_timeout.total_seconds()))
-            self.schedule_timeout_seconds = min(self.schedule_timeout_seconds, longest)
+            self.schedule_timeout_seconds = min(self._own_schedule_timeout, longest)
+        else:
+            self.schedule_timeout_seconds = self._own_schedule_timeout  # in ``dag.test`` one object makes all attempts
+
+    @cached_property
+    def _own_schedule_timeout(self) -> int:
+        return self.schedule_timeout_seconds
 
     def build_pod_request_obj(self, context: Context | None = None, **options: Any) -> V1Pod:
         """Return the pod as the operator builds it, asking for the capacity of this attempt."""
@@ -176,10 +188,15 @@ class PodLauncher(EarlierPods):
         ):
             self._look_at(remote_pod, context)
         super().cleanup(pod, remote_pod, xcom_result, context)
+        if remote_pod is not None and not self.told_to_stop and self._succeeded_too_late(remote_pod):
+            raise AirflowException(
+                f"Pod {pod and pod.metadata.name} was told to end, and succeeded only after that. An attempt that was "
+                "interrupted is no success, whatever its pod exits with; so it is made again."
+            )
 
     def _look_at(self, pod: V1Pod, context: Context) -> None:
         try:
-            if pod.status.phase == "Succeeded":
+            if pod.status.phase == "Succeeded" and not self._succeeded_too_late(pod):
                 return
             self.seen_pod = seen = self._see(pod)
             self.seen_evidence = remote.described(self, sys.exc_info()[1] or AirflowException(), context)
@@ -187,6 +204,24 @@ class PodLauncher(EarlierPods):
                 self.pod_manager.delete_pod(seen)
         except Exception:
             log.warning("The pod of this attempt could not be looked at before it goes.", exc_info=True)
+
+    def _succeeded_too_late(self, pod: V1Pod) -> bool:
+        return succeeded_too_late(plain(pod), self.base_container_name)
+
+    @cached_property
+    def pod_manager(self) -> Any:
+        """The operator's own, which remembers a pod whose container has ended by itself: it may be gone soon after."""
+        manager = super().pod_manager
+        read_pod = manager.read_pod
+
+        def remembering(pod: V1Pod) -> V1Pod:
+            found = read_pod(pod)
+            if self.ended_pod is None and ended_by_itself(plain(found), self.base_container_name):
+                self.ended_pod = found
+            return found
+
+        manager.read_pod = remembering
+        return manager
 
     def _see(self, pod: V1Pod) -> V1Pod | None:
         """Return the pod as it is now, None if it cannot be seen: it is then judged by what it left behind."""

@@ -7,6 +7,7 @@ the only trace of its job may be the trigger's event, which operators put into t
 
 from __future__ import annotations
 
+import traceback
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
@@ -58,6 +59,18 @@ class Failure:
             if error is None or not spoken_by_airflow(error):
                 return
             yield error
+            error = error.__cause__ or error.__context__
+
+    def locals_of(self, package: str) -> Iterator[Any]:
+        """What the functions of a package held when the exception passed through them, the innermost first."""
+        error: BaseException | None = self.exception
+        for _ in range(_MAX_CHAIN):
+            if error is None:
+                return
+            frames = [frame for frame, _ in traceback.walk_tb(error.__traceback__)]
+            for frame in reversed(frames):
+                if str(frame.f_globals.get("__name__", "")).startswith(f"{package}."):
+                    yield from list(frame.f_locals.values())
             error = error.__cause__ or error.__context__
 
     def saw(self, at: object) -> bool:

@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Kubernetes: a pod's status, and the capacity of its node. What remains of a pod is in ``kubernetes_remains``.
+"""Kubernetes: which pod an attempt had, and what it and its node say.
+
+How a status is read is in ``kubernetes_pod``, what remains of a pod that is gone in ``kubernetes_remains``.
 
 The traps: the pod that an operator holds may have been read when it was created, so it counts only if it had already
 ended, or if our own launcher read it when the operator gave it up; and a pod of the same name may be another pod.
@@ -13,17 +15,23 @@ from typing import TYPE_CHECKING, Any
 
 from airflow_interruptible.core.cause import Cause, Charge
 from airflow_interruptible.remote import kubernetes_remains as remains
-from airflow_interruptible.remote.answer import Answer, each, inside, moment, pick
+from airflow_interruptible.remote.answer import Answer, inside, moment, pick
 from airflow_interruptible.remote.kubernetes_client import ask, is_gone, plain
+from airflow_interruptible.remote.kubernetes_pod import (
+    answer_of,
+    as_it_was,
+    ended_by_itself,
+    has_ended,
+    name_of,
+    node_of,
+    own_containers,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from airflow_interruptible.core.capacity import CapacityType
     from airflow_interruptible.remote.failure import Failure
     from airflow_interruptible.remote.past import Past
-
-_OVER = ("Succeeded", "Failed")
 
 
 def describe(failure: Failure) -> Iterator[Answer]:
@@ -32,7 +40,7 @@ def describe(failure: Failure) -> Iterator[Answer]:
     for answer in _told(failure):
         told = True
         yield answer
-    node = _node(plain(failure.attribute("seen_pod")))
+    node = node_of(plain(failure.attribute("seen_pod")))
     if node and not told:
         capacity = failure.attribute("launched_capacity")
         answer = remains.of_silent_node(failure.task.client, node).on(capacity and capacity.value)
@@ -41,24 +49,57 @@ def describe(failure: Failure) -> Iterator[Answer]:
 
 
 def _told(failure: Failure) -> Iterator[Answer]:
+    base, capacity = failure.attribute("base_container_name"), failure.attribute("launched_capacity")
+    for read in map(plain, (failure.attribute("ended_pod"), *_read_last(failure))):
+        if ended_by_itself(read, base):
+            yield answer_of(read, capacity, base)
+            return
     held = plain(failure.attribute("seen_pod", "remote_pod", "pod")) or _remembered(failure)
-    name, namespace = _name(held)
+    name, namespace = name_of(held)
     if not name:
         return
-    capacity = failure.attribute("launched_capacity")
     seen = failure.attribute("seen_pod") is not None
-    if _ended(held) or (seen and _answer(held, capacity).cause is not Cause.UNKNOWN):
-        answer = _answer(held, capacity)
-        yield answer
-        yield from _on_its_node(failure.task.client, held, answer)
+    if has_ended(held, base) or (seen and answer_of(held, capacity, base).cause is not Cause.UNKNOWN):
+        yield from _and_its_node(failure.task.client, held, answer_of(held, capacity, base))
         return
     client = failure.task.client
     pod = ask(client.read_namespaced_pod, name, namespace)
     if pod is None:
         yield from (answer.on(capacity and capacity.value) for answer in _gone(failure, held))
-    elif _ended(pod) or _answer(pod, capacity).cause is not Cause.UNKNOWN:
-        yield _answer(pod, capacity)
-        yield from _on_its_node(client, pod, _answer(pod, capacity))
+    elif _is_ours(pod, held, failure) and (
+        has_ended(pod, base) or answer_of(pod, capacity, base).cause is not Cause.UNKNOWN
+    ):
+        yield from _and_its_node(client, pod, answer_of(pod, capacity, base))
+
+
+def _read_last(failure: Failure) -> Iterator[Any]:
+    """The pods that the operator had read when it failed, latest first: afterwards they may be gone.
+
+    Its functions hold them when they raise, whatever they call them.
+    """
+    name = name_of(plain(failure.attribute("pod")) or _remembered(failure))[0]
+    for local in failure.locals_of("airflow.providers.cncf.kubernetes"):
+        metadata = getattr(local, "metadata", None)
+        if name and hasattr(local, "status") and getattr(metadata, "name", None) == name:
+            yield local
+
+
+def _is_ours(pod: Mapping[str, Any], held: Mapping[str, Any], failure: Failure) -> bool:
+    """Whether the pod of that name is the one of this attempt, and not one that was kept from an earlier one.
+
+    The operator may hold no more than what it asked for, which the API refused since the name was taken.
+    """
+    mine, found = inside(held, "metadata"), inside(pod, "metadata")
+    if mine.get("uid") or mine.get("creation_timestamp"):
+        return bool(mine.get("uid") == found.get("uid"))
+    if (failure.attribute("launched") or {}).get("launched_pod") == found.get("name"):
+        return True
+    ti = failure.context.get("ti")
+    created, begun = moment(found.get("creation_timestamp")), moment(getattr(ti, "start_date", None))
+    number = inside(found, "labels").get("try_number")
+    if number is not None:
+        return str(number) == str(getattr(ti, "try_number", number))
+    return created is None or begun is None or created >= begun.replace(microsecond=0)
 
 
 def look(past: Past) -> Iterator[Answer]:
@@ -67,36 +108,38 @@ def look(past: Past) -> Iterator[Answer]:
 
     client = KubernetesHook(conn_id="kubernetes_default").core_v1_client
     name, namespace = past.where["pod"], past.where.get("namespace") or "default"
+    node = past.where.get("node")
     pod = ask(client.read_namespaced_pod, name, namespace)
     if pod is None or _another(pod, past):
-        answer = next(remains.of_pod(client, name, namespace, past.saw, remains.POD_ENDINGS), None)
+        answer = next(remains.of_pod(client, name, namespace, past.saw, remains.POD_ENDINGS, node=node), None)
         if answer is not None:
             yield past.tell(answer)
             return
-        node = past.where.get("node") or remains.node_of(client, name, namespace)
+        node = node or remains.node_of(client, name, namespace)
         for answer in remains.of_node(client, node, past.saw) if node else ():
             yield past.tell(answer)
-    elif _ended(pod := _as_it_ended(pod, past)):
-        answer = past.tell(_answer(pod))
-        yield answer
-        yield from _on_its_node(client, pod, answer)
+    elif has_ended(pod := _as_it_ended(pod, past)):
+        yield from map(past.tell, _and_its_node(client, pod, answer_of(pod)))
+    elif node := node_of(pod) or node:
+        answer = remains.of_silent_node(client, node)
+        if answer.cause is not Cause.UNKNOWN:
+            yield past.tell(answer)
 
 
 def look_launched(past: Past) -> Iterator[Answer]:
     """Look at the pod that the operator of an attempt had launched. If it lives, only the Airflow worker was lost."""
-    client = _client_of(past.task)
+    client, base = _client_of(past.task), getattr(past.task, "base_container_name", None)
     name, namespace = past.where["launched_pod"], past.where.get("launched_namespace") or "default"
+    node = past.where.get("launched_node")
     pod = ask(client.read_namespaced_pod, name, namespace)
     if pod is None:
-        answers = remains.of_pod(client, name, namespace, past.saw, remains.POD_ENDINGS | {remains.UNPLACED})
-        answer = next(answers, None)
-        node = past.where.get("launched_node") or remains.node_of(client, name, namespace)
+        endings = remains.POD_ENDINGS | {remains.UNPLACED}
+        answer = next(remains.of_pod(client, name, namespace, past.saw, endings, node=node), None)
+        node = node or remains.node_of(client, name, namespace)
         found = [answer] if answer else (remains.of_node(client, node, past.saw) if node else ())
         yield from (answer.on(past.capacity and past.capacity.value) for answer in found)
-    elif _ended(pod) and inside(pod, "status").get("phase") != "Succeeded":
-        answer = _answer(pod, past.capacity)
-        yield answer
-        yield from _on_its_node(client, pod, answer)
+    elif has_ended(pod, base) and inside(pod, "status").get("phase") != "Succeeded":
+        yield from _and_its_node(client, pod, answer_of(pod, past.capacity, base))
     else:
         yield Answer("airflow", "launched pod", {"launched": pick(inside(pod, "status"), "phase")})
 
@@ -124,53 +167,23 @@ def _gone(failure: Failure, held: Mapping[str, Any]) -> Iterator[Answer]:
     from airflow.providers.cncf.kubernetes.utils.pod_manager import PodNotFoundException
 
     client = failure.task.client
-    name, namespace = _name(held)
+    name, namespace = name_of(held)
+    node = node_of(held) or node_of(_remembered(failure))
     reasons = remains.POD_ENDINGS | {remains.UNPLACED}
-    answer = next(remains.of_pod(client, name, namespace, failure.saw, reasons), None)
+    answer = next(remains.of_pod(client, name, namespace, failure.saw, reasons, node=node), None)
     if answer is not None:
         yield answer
     elif failure.attribute("missed_pod") or any(
         is_gone(error) or isinstance(error, PodNotFoundException) for error in failure.chain()
     ):
-        node = _node(held) or _node(_remembered(failure)) or remains.node_of(client, name, namespace)
+        node = node or remains.node_of(client, name, namespace)
         yield from remains.of_node(client, node, failure.saw) if node else ()
 
 
-def _name(pod: Mapping[str, Any]) -> tuple[str, str]:
-    metadata = inside(pod, "metadata")
-    return str(metadata.get("name") or ""), str(metadata.get("namespace") or "default")
-
-
-def _node(pod: Mapping[str, Any]) -> str | None:
-    return inside(pod, "spec").get("node_name")
-
-
-def _ended(pod: Mapping[str, Any]) -> bool:
-    status = inside(pod, "status")
-    disrupted = any(
-        (one.get("type"), one.get("status")) == ("DisruptionTarget", "True") for one in each(status, "conditions")
-    )
-    crashed = any(inside(one, "state", "terminated").get("exit_code") for one in each(status, "container_statuses"))
-    return status.get("phase") in _OVER or disrupted or crashed
-
-
-def _answer(pod: Mapping[str, Any], capacity: CapacityType | None = None) -> Answer:
-    name, _ = _name(pod)
-    status, node = inside(pod, "status"), inside(pod, "spec").get("node_name")
-    conditions = [pick(one, "type", "status", "reason", "message") for one in each(status, "conditions")]
-    containers = [*each(status, "container_statuses"), *each(status, "init_container_statuses")]
-    payload = {
-        **pick(status, "phase", "reason", "message"),
-        "conditions": conditions,
-        "containerStatuses": [{"state": inside(one, "state")} for one in containers],
-    }
-    about = {("pod", name.casefold())} | ({("node", str(node).casefold())} if node else set())
-    return Answer("k8s", "pod status", payload, about=frozenset(about)).on(capacity and capacity.value)
-
-
-def _on_its_node(client: Any, pod: Mapping[str, Any], answer: Answer) -> Iterator[Answer]:
+def _and_its_node(client: Any, pod: Mapping[str, Any], answer: Answer) -> Iterator[Answer]:
     """Ask the node what capacity it is, where that can matter. Its taints are about its next pods, not about ours."""
-    node = inside(pod, "spec").get("node_name")
+    yield answer
+    node = node_of(pod)
     if node and answer.cause.charge is Charge.SYSTEM:
         yield answer.with_fields(node={"labels": inside(ask(client.read_node, node), "metadata", "labels")})
 
@@ -182,8 +195,11 @@ def _another(pod: Mapping[str, Any], past: Past) -> bool:
 
 
 def _as_it_ended(pod: dict[str, Any], past: Past) -> dict[str, Any]:
-    """The pod; if its containers were restarted since the attempt began, as they were before that."""
-    status = inside(pod, "status")
-    ends = [inside(one, "last_state", "terminated") for one in each(status, "container_statuses")]
-    ours = [{"state": {"terminated": end}} for end in ends if past.since and past.saw(end.get("finished_at"))]
-    return {**pod, "status": {**status, "container_statuses": ours}} if ours else pod
+    """The pod; if its container was restarted since the attempt began, as it was before that."""
+    ends = [(one, inside(one, "last_state", "terminated")) for one in own_containers(pod)]
+    ours = [
+        {"name": one.get("name"), "state": {"terminated": end}}
+        for one, end in ends
+        if past.since and past.saw(end.get("finished_at"))
+    ]
+    return as_it_was(pod, ours) if ours else pod

@@ -40,6 +40,7 @@ NODE_ENDINGS = frozenset(
 """Reasons of a node's events that tell why it was ended: of Kubernetes itself, Karpenter and the AWS handler."""
 
 UNPLACED = "FailedScheduling"
+_NOT_READY = "NodeNotReady"
 _PLACED = "Scheduled"
 _REPRIEVE = "Cancelling deletion of Pod"
 """How the taint manager's message begins when it changes its mind; its reason stays the same.
@@ -49,17 +50,34 @@ NODES_NAMESPACE = "default"
 """Where events about nodes are kept, since a node has no namespace."""
 
 
-def of_pod(client: Any, name: str, namespace: str, saw: Saw, reasons: frozenset[str]) -> Iterator[Answer]:
-    """The last event that tells why a pod was ended, or was never placed."""
+def of_pod(
+    client: Any, name: str, namespace: str, saw: Saw, reasons: frozenset[str], *, node: str | None = None
+) -> Iterator[Answer]:
+    """The last event that tells why a pod was ended, or was never placed.
+
+    :param node: its node, if that is known. That it was not ready for a while ended no pod if it is fine now.
+    """
+    events = sorted(_events(client, name, namespace), key=_order)
     told: Mapping[str, Any] | None = None
-    for event in sorted(_events(client, name, namespace), key=_order):
+    for event in events:
         if _rank(event) in _UNTOLD:
             told = None
         elif event.get("reason") in reasons and saw(_at(event)):
             told = event
-    if told is not None:
-        about = frozenset({("pod", name.casefold())})
-        yield Answer("k8s", "pod event", pick(told, "reason", "message"), about=about)
+    if told is None or (told.get("reason") == _NOT_READY and _is_fine(client, node or _reporter(events))):
+        return
+    about = frozenset({("pod", name.casefold())})
+    yield Answer("k8s", "pod event", pick(told, "reason", "message"), about=about)
+
+
+def _is_fine(client: Any, node: str | None) -> bool:
+    """Whether a node is there, ready and not on its way out. Nobody knows of one that may not be asked for."""
+    try:
+        found = ask(client.read_node, node) if node else None
+    except Exception:  # noqa: BLE001 - forbidden, most often: then the event is the last thing known
+        return False
+    ready = [one.get("status") for one in each(inside(found, "status"), "conditions") if one.get("type") == "Ready"]
+    return found is not None and ready == ["True"] and not each(inside(found, "spec"), "taints")
 
 
 def of_node(client: Any, name: str, saw: Saw) -> Iterator[Answer]:
@@ -88,7 +106,11 @@ def of_silent_node(client: Any, name: str) -> Answer:
 
 def node_of(client: Any, name: str, namespace: str) -> str | None:
     """The node whose kubelet reported on a pod."""
-    hosts = (inside(event, "source").get("host") for event in _events(client, name, namespace))
+    return _reporter(_events(client, name, namespace))
+
+
+def _reporter(events: list[Mapping[str, Any]]) -> str | None:
+    hosts = (inside(event, "source").get("host") for event in events)
     return next((str(host) for host in hosts if host), None)
 
 

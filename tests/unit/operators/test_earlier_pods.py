@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import pytest
@@ -53,7 +54,7 @@ def _no_time_passes(monkeypatch: pytest.MonkeyPatch) -> None:
         clock[0] += seconds
 
     monkeypatch.setattr("airflow_interruptible.remote.kubernetes_client.time.sleep", sleep)
-    defaults = {"clock": lambda: clock[0], "sleep": sleep}
+    defaults = {"latest": math.inf, "clock": lambda: clock[0], "sleep": sleep}
     monkeypatch.setattr("airflow_interruptible.worker.pod_endings.await_end.__kwdefaults__", defaults)
 
 

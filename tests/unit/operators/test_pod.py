@@ -120,7 +120,9 @@ class Worker:
 
     def after(self, *causes: Cause) -> Worker:
         """Let attempts have ended so."""
-        records = {number: Record(cause=cause, started="t") for number, cause in enumerate(causes, 1)}
+        records = {
+            number: Record(cause=cause, started="2026-01-01T12:00:00+00:00") for number, cause in enumerate(causes, 1)
+        }
         self.bench.store.set("interruptible", Ledger(self.task.retries, records=records).to_json())
         self.bench.ti.try_number = len(causes) + 1
         return self
