@@ -130,6 +130,15 @@ class Settings:
         "capacity and the next one goes on demand.",
         why="Longer than an autoscaler needs to start a node that can be had.",
     )
+    late_heartbeat: timedelta = option(
+        "10",
+        seconds,
+        type="float",
+        doc="How old, in seconds, the last heartbeat of a running attempt may be before the scheduler looks for it "
+        "where it runs, and ends it if it is proved to be gone. 0: only Airflow's own time-out counts.",
+        why="Two of the heartbeats that a supervisor owes every 5 s; a look that was not needed harms nobody.",
+        added="0.2.0",
+    )
     prices: str = option(
         "{}",
         str,

@@ -19,6 +19,7 @@ from airflow_interruptible.core.payload import read
 from airflow_interruptible.rules import DEFAULT_RULES, DEFAULT_SURFACES
 
 if TYPE_CHECKING:
+    from airflow_interruptible.core.classification import Classification
     from airflow_interruptible.core.evidence import Evidence, Identity
 
 _NANOSECONDS = re.compile(r"(\.\d{6})\d+")
@@ -50,7 +51,11 @@ class Answer:
     @property
     def cause(self) -> Cause:
         """What the rules make of it, to tell whether it is worth asking further."""
-        return classify(self.evidence(), DEFAULT_RULES).cause
+        return self.classified().cause
+
+    def classified(self) -> Classification:
+        """Hold the answer against the rules."""
+        return classify(self.evidence(), DEFAULT_RULES)
 
     def with_fields(self, **fields: Any) -> Answer:
         """Return the answer with more fields."""

@@ -12,6 +12,7 @@ import json
 import logging
 import os
 import re
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-_NAME = re.compile(r"[A-Za-z0-9](?:[\w.:/-]{0,250})")
+_NAME = re.compile(r"[A-Za-z0-9](?:[\w.:/@-]{0,250})")
 _INSTANCE = re.compile(r"i-[0-9a-f]{8,17}")
 _FARGATE = re.compile(r"https?://[\w.:]+/v4/([0-9a-f]{32})-\d+/?")
 """On Fargate the container's name begins with the task's; on EC2 it is an arbitrary one.
@@ -62,12 +63,13 @@ def here(environ: Mapping[str, str] = os.environ, root: Path = Path("/")) -> dic
 
     :param environ: the environment.
     :param root: the file system.
-    :return: some of ``pod``, ``namespace``, ``node``; ``ecs_task``, ``ecs_cluster``; ``batch_job``, ``batch_attempt``,
-        ``batch_queue``; ``instance_id`` (EC2), ``vm`` (Compute Engine), ``zone``, ``instance_type``, ``region`` and the
-        names of Google's jobs.
+    :return: some of ``celery_worker``; ``pod``, ``namespace``, ``node``; ``ecs_task``, ``ecs_cluster``; ``batch_job``,
+        ``batch_attempt``, ``batch_queue``; ``instance_id`` (EC2), ``vm`` (Compute Engine), ``zone``, ``instance_type``,
+        ``region`` and the names of Google's jobs.
     """
     try:
-        found = {**_named(environ, _NAMES), **_pod(environ, root), **_ecs(environ), **_machine(environ, root)}
+        named = {**_named(environ, _NAMES), **_celery()}
+        found = {**named, **_pod(environ, root), **_ecs(environ), **_machine(environ, root)}
         return {key: value for key, value in found.items() if _NAME.fullmatch(value)}
     except Exception:
         log.debug("Where this process runs cannot be told.", exc_info=True)
@@ -79,6 +81,16 @@ def _named(environ: Mapping[str, str], names: Mapping[str, tuple[str, ...]]) -> 
         key: next((environ[name] for name in variables if environ.get(name)), "") for key, variables in names.items()
     }
     return {key: value for key, value in first.items() if value}
+
+
+def _celery() -> dict[str, str]:
+    """The name of the Celery worker whose pool this process was forked from, as its task still knows it.
+
+    https://docs.celeryq.dev/en/stable/userguide/tasks.html#task-request
+    """
+    task = getattr(sys.modules.get("celery"), "current_task", None)
+    name = getattr(getattr(task, "request", None), "hostname", None)
+    return {"celery_worker": name} if isinstance(name, str) else {}
 
 
 def _pod(environ: Mapping[str, str], root: Path) -> dict[str, str]:

@@ -41,7 +41,6 @@ DEFAULT_RULES = (
     *kubernetes.OWN,
     *eks.RULES,
     *azure.RULES,
-    *kubernetes_nodes.EXPLAINED,
     *kubernetes.RULES,
     *kubernetes_nodes.RULES,
     *kubernetes_containers.RULES,

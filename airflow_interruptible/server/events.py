@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 
 from airflow_interruptible.marker import Marker
 from airflow_interruptible.server import seam
+from airflow_interruptible.server.lookout import lookout
 from airflow_interruptible.server.placing import Row
 from airflow_interruptible.server.spot_timeout import spot_timeout
 
@@ -51,6 +52,7 @@ def place_next_attempts(session: Session) -> None:
     _start_runs(session, [row for row in session.dirty if isinstance(row, known.dag_run)])
     if (scheduler := seam.scheduler_of(session)) is not None:
         spot_timeout.beat(scheduler)
+        lookout.beat(scheduler)
 
 
 def _ours(session: Session, ti: Any) -> Iterator[Row]:

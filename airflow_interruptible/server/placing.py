@@ -130,8 +130,8 @@ class Row:
 
     def _judge(self, ledger: Ledger, number: int, cause: Cause | None, said: str | None) -> tuple[Ledger, Verdict]:
         """Write down how an attempt ended that nobody reported: as ``cause``, unless something better is known."""
-        found = known(self.session, seam.key_of(self.ti), said, self.marker.capacity)
-        if found is not None:
+        found = known(self.session, seam.key_of(self.ti), number, said, self.marker.capacity)
+        if found is not None and found.cause is not Cause.UNKNOWN:
             cause = found.cause
         before = ledger.history(self.marker.budget, self.marker.resolved(self._conf), before=number)
         record = ledger.records.get(number) or Record()

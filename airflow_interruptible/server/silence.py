@@ -11,7 +11,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from airflow_interruptible.core.cause import Cause
-from airflow_interruptible.server import unplaced
+from airflow_interruptible.server import lookout, unplaced
 
 if TYPE_CHECKING:
     from sqlalchemy.orm import Session
@@ -24,13 +24,13 @@ _EXTRA = " Extra info: "
 """What ``process_executor_events`` puts before the executor's own words."""
 
 
-def known(session: Session, key: Key, said: str | None, capacity: CapacityType) -> Classification | None:
+def known(session: Session, key: Key, number: int, said: str | None, capacity: CapacityType) -> Classification | None:
     """Return why the attempt ended, None if nobody says anything that a rule understands.
 
     :param said: the scheduler's message about the executor's report, None if there was none.
     :param capacity: what the attempt ran on.
     """
-    found = unplaced.found(session, key)
+    found = unplaced.found(session, key) or lookout.found.known(key, number)
     if found is not None or said is None:
         return found
     words = said.partition(_EXTRA)[2]

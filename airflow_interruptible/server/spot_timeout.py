@@ -14,8 +14,6 @@ Airflow's time-out does later.
 from __future__ import annotations
 
 import logging
-import threading
-import time
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta, timezone
 from functools import partial
@@ -26,13 +24,14 @@ from airflow_interruptible.core.capacity import CapacityType
 from airflow_interruptible.core.cause import Cause
 from airflow_interruptible.remote import kubernetes_waiting as pods
 from airflow_interruptible.server import unplaced
-from airflow_interruptible.server.seam import SeamChangedError
+from airflow_interruptible.server.patrol import Patrol
 from airflow_interruptible.settings import get_settings
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from airflow_interruptible.core.classification import Classification
+    from airflow_interruptible.server.patrol import Round
     from airflow_interruptible.server.seam import Key
 
 log = logging.getLogger(__name__)
@@ -44,9 +43,6 @@ _OFTEN, _SELDOM = 1.0, 15.0
 
 _EXECUTOR = "KubernetesExecutor"
 """Where its class is has changed before, and importing it costs the Kubernetes client; so by its name."""
-
-_MISSED = 300.0
-"""The longest wait, in seconds, after looks that failed."""
 
 
 def wanted() -> bool:
@@ -152,42 +148,15 @@ def _which(annotations: Mapping[str, str]) -> tuple[Key, int] | None:
         return None
 
 
-class SpotTimeout:
-    """The one watch of this process, and its thread."""
-
-    def __init__(self) -> None:
-        self._thread: threading.Thread | None = None
-
-    def beat(self, job_id: int) -> None:
-        """Start watching for the scheduler with that job, unless that has been done. Costs nothing after that."""
-        if self._thread is not None:
-            return
-        self._thread = threading.Thread(target=_watch, args=(job_id,), name="spot-timeout", daemon=True)
-        if wanted():
-            self._thread.start()
-
-
-def _watch(job_id: int) -> None:
+def _begin(job_id: int) -> Round | None:
+    if not wanted():
+        return None
     patience = get_settings().spot_timeout
-    pause = min(max(patience.total_seconds() / 10, _OFTEN), _SELDOM)
-    try:
-        unplaced.check()
-    except SeamChangedError as error:
-        log.warning("[interruptible] spot_timeout does not work with this version of Airflow: %s. %s", error, _INSTEAD)
-        return
+    unplaced.check()
     log.info("Pods of scheduler job %d that find no spot node within %s are given up for on-demand.", job_id, patience)
-    watch, failures = Watch(job_id, patience), 0
-    while True:
-        time.sleep(min(pause * 2 ** min(failures, 10), _MISSED))
-        try:
-            watch.look()
-            failures = 0
-        except Exception:  # noqa: BLE001 - whatever it is, the next look may work
-            failures += 1
-            tell = log.warning if failures == 1 else log.debug
-            tell("Pods that wait for a spot node could not be looked after. %s", _INSTEAD, exc_info=True)
+    return Watch(job_id, patience).look, min(max(patience.total_seconds() / 10, _OFTEN), _SELDOM)
 
 
 _INSTEAD = "Until that works, they wait for [scheduler] task_queued_timeout."
 
-spot_timeout = SpotTimeout()
+spot_timeout = Patrol("spot_timeout", _begin, "Pods that find no spot node wait for [scheduler] task_queued_timeout.")

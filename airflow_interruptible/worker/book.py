@@ -172,4 +172,10 @@ def _conf(context: Context | Mapping[str, Any]) -> Mapping[str, Any]:
 def _here(queue: str | None) -> dict[str, Any]:
     from airflow_interruptible import remote
 
-    return {"host": socket.gethostname(), "pid": os.getpid(), "queue": queue, **remote.here()}
+    return {
+        "host": socket.gethostname(),
+        "pid": os.getpid(),
+        "supervisor": os.getppid(),
+        "queue": queue,
+        **remote.here(),
+    }

@@ -36,7 +36,7 @@ def message(words: str) -> str:
     ],
 )
 def test_a_reason_that_a_rule_understands(words: str, capacity: CapacityType, cause: Cause) -> None:
-    found = known(SESSION, KEY, message(words), capacity)
+    found = known(SESSION, KEY, 1, message(words), capacity)
     assert found is not None
     assert found.cause is cause
 
@@ -52,4 +52,4 @@ def test_a_reason_that_a_rule_understands(words: str, capacity: CapacityType, ca
     ],
 )
 def test_anything_else_is_nothing(said: str | None) -> None:
-    assert known(SESSION, KEY, said, SPOT) is None
+    assert known(SESSION, KEY, 1, said, SPOT) is None

@@ -263,80 +263,28 @@ def test_so_it_is_with_the_real_ones(name: str, expected: bool, monkeypatch: pyt
     assert spot_timeout.wanted() is expected
 
 
-@pytest.fixture
-def started(monkeypatch: pytest.MonkeyPatch) -> list[int]:
-    jobs: list[int] = []
-    monkeypatch.setattr(spot_timeout, "_watch", jobs.append)
-    return jobs
-
-
-def test_the_first_heartbeat_starts_it(started: list[int], monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(spot_timeout, "wanted", lambda: True)
-    one = spot_timeout.SpotTimeout()
-    for _ in range(3):
-        one.beat(7)
-    thread = one._thread
-    assert thread is not None
-    thread.join(60)
-    assert (started, thread.daemon) == ([7], True)
-
-
-def test_where_it_is_not_wanted_a_heartbeat_costs_nothing(started: list[int], monkeypatch: pytest.MonkeyPatch) -> None:
-    asked: list[int] = []
-    monkeypatch.setattr(spot_timeout, "wanted", lambda: bool(asked.append(1)))
-    one = spot_timeout.SpotTimeout()
-    for _ in range(3):
-        one.beat(7)
-    assert (started, asked) == ([], [1])
-
-
-class Over(BaseException):
-    """Ends the thread's loop."""
-
-
-def play(monkeypatch: pytest.MonkeyPatch, looks: list[Exception | None]) -> list[float]:
-    """Let the thread run through ``looks``, and return how long it slept before each."""
-    pauses: list[float] = []
-    waiting = iter(looks)
-
-    def look(_self: Any) -> None:
-        found = next(waiting, Over())
-        if found is not None:
-            raise found
-
-    monkeypatch.setattr(spot_timeout.time, "sleep", pauses.append)
-    monkeypatch.setattr(spot_timeout.Watch, "look", look)
-    with pytest.raises(Over):
-        spot_timeout._watch(7)
-    return pauses
-
-
 def test_it_looks_a_tenth_of_the_time_out_apart(
     configure: Callable[..., None], monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(spot_timeout, "wanted", lambda: True)
     for timeout, pause in ((0, 1.0), (5, 1.0), (100, 10.0), (300, 15.0), (86400, 15.0)):
         configure(spot_timeout=str(timeout))
-        assert play(monkeypatch, [None]) == [pause, pause]
+        found = spot_timeout._begin(7)
+        assert found is not None
+        assert found[1] == pause
 
 
-def test_what_does_not_work_is_told_once_and_tried_ever_more_rarely(
-    configure: Callable[..., None], monkeypatch: pytest.MonkeyPatch, warnings_of: Callable[[], list[str]]
-) -> None:
-    configure(spot_timeout="100")
-    pauses = play(monkeypatch, [OSError("refused")] * 7 + [None, None])
-    assert pauses == [10, 20, 40, 80, 160, 300, 300, 300, 10, 10]
-    (warning,) = warnings_of()
-    assert "task_queued_timeout" in warning
+def test_where_it_is_not_wanted_nothing_is_loaded(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(spot_timeout, "wanted", lambda: False)
+    monkeypatch.setattr(unplaced, "check", lambda: pytest.fail("nobody needs it"))
+    assert spot_timeout._begin(7) is None
 
 
-def test_an_airflow_that_we_do_not_know_is_told_once(
-    monkeypatch: pytest.MonkeyPatch, warnings_of: Callable[[], list[str]]
-) -> None:
+def test_an_airflow_that_we_do_not_know_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     def changed() -> None:
         raise SeamChangedError("it takes something else")
 
+    monkeypatch.setattr(spot_timeout, "wanted", lambda: True)
     monkeypatch.setattr(unplaced, "check", changed)
-    spot_timeout._watch(7)
-    (warning,) = warnings_of()
-    assert "it takes something else" in warning
-    assert "task_queued_timeout" in warning
+    with pytest.raises(SeamChangedError):
+        spot_timeout._begin(7)

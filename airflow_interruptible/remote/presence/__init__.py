@@ -1,0 +1,117 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Whether attempts that have not been heard of can still be at work, asked where the ledger says that they run.
+
+Only a proof counts: a process, a pod, a task, a job or a machine that is known to have ended. What cannot be found, a
+service that refuses, hangs or answers rubbish, and a connection to the wrong account prove nothing, so nothing is said.
+One module a place; each is handed all the attempts at once and asks for many in one call. Nothing of a provider is
+loaded before it is needed.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections import defaultdict
+from dataclasses import dataclass
+from importlib import import_module
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from airflow_interruptible.remote.limit import latest
+
+if TYPE_CHECKING:
+    from collections.abc import Hashable, Iterator, Mapping
+    from datetime import datetime
+
+    from airflow_interruptible.core.classification import Classification
+
+log = logging.getLogger(__name__)
+
+Token = TypeVar("Token", bound="Hashable")
+"""How whoever asks tells one attempt from another."""
+
+
+@dataclass(frozen=True)
+class Life:
+    """An attempt that should be at work.
+
+    :param executor: the class name of the executor that runs it, without its module.
+    :param where: where the ledger says that it runs, see :func:`airflow_interruptible.remote.here`.
+    :param external_id: what its executor calls it: an ARN of ECS, the id of a Batch job; None if it never said.
+    :param begun: when it started; None for one that was queued and never started.
+    """
+
+    executor: str
+    where: Mapping[str, str]
+    external_id: str | None = None
+    begun: datetime | None = None
+
+
+@dataclass(frozen=True)
+class Proof:
+    """Why an attempt cannot be at work any more.
+
+    :param what: what is gone, as the subject of a sentence: ``its machine i-0abc``.
+    :param cause: what ended it, where what was seen tells that as well.
+    """
+
+    what: str
+    cause: Classification | None = None
+
+
+_HERE = "airflow_interruptible.remote.presence"
+
+PLACES: Mapping[str, str] = {
+    "this host": f"{_HERE}.processes.gone",
+    "Kubernetes": f"{_HERE}.pods.gone",
+    "ECS": f"{_HERE}.ecs.gone",
+    "Batch": f"{_HERE}.batch.gone",
+    "EC2": f"{_HERE}.ec2.gone",
+    "Compute Engine": f"{_HERE}.gce.gone",
+    "Celery": f"{_HERE}.celery.gone",
+    "Edge": f"{_HERE}.edge.gone",
+}
+"""Who is asked; the nearest to the process first, and nobody is asked about what another has proved."""
+
+SECONDS = 10.0
+"""How long one place may take. One that hangs is left behind in a thread, and costs the others nothing."""
+
+
+def gone(lives: Mapping[Token, Life]) -> dict[Token, Proof]:
+    """Return the attempts that cannot be at work any more. Never raises.
+
+    :param lives: the attempts to look for.
+    """
+    proofs: dict[Token, Proof] = {}
+    for place, path in PLACES.items():
+        left = {token: life for token, life in lives.items() if token not in proofs}
+        if not left:
+            break
+        found = latest(lambda path=path, left=left: _growing(path, left), SECONDS)  # type: ignore[misc]
+        if found:
+            log.debug("%s knows the end of %d attempts.", place, len(found))
+            proofs.update(found)
+    return proofs
+
+
+def _growing(path: str, lives: Mapping[Token, Life]) -> Iterator[dict[Token, Proof]]:
+    """What was proved so far, with each further proof: what is known when the time is up counts."""
+    module, _, name = path.rpartition(".")
+    proofs: dict[Token, Proof] = {}
+    for token, proof in getattr(import_module(module), name)(lives):
+        proofs = {**proofs, token: proof}
+        yield proofs
+
+
+def by(lives: Mapping[Token, Life], *names: str) -> dict[tuple[str, ...], dict[Token, Life]]:
+    """Return the attempts that have a first of these names in their ``where``, grouped by the values of all of them."""
+    groups: dict[tuple[str, ...], dict[Token, Life]] = defaultdict(dict)
+    for token, life in lives.items():
+        if life.where.get(names[0]):
+            groups[tuple(life.where.get(name, "") for name in names)][token] = life
+    return dict(groups)
+
+
+def chunks(items: Mapping[Token, Any], size: int) -> Iterator[dict[Token, Any]]:
+    """Return the items, ``size`` at a time: as many as one call may ask about."""
+    pairs = list(items.items())
+    for start in range(0, len(pairs), size):
+        yield dict(pairs[start : start + size])

@@ -1,0 +1,122 @@
+# SPDX-License-Identifier: Apache-2.0
+"""``late_heartbeat``: an attempt that is not heard of is looked for where it runs, instead of waited for.
+
+Airflow waits for ``[scheduler] task_instance_heartbeat_timeout``, five minutes. Nobody likes to lower that: it kills
+living tasks when the API server is away. Here a thread of the scheduler's process asks for the process, pod, task, job
+or machine of every attempt of ours whose heartbeat is late, and ends those that are proved to be gone. Without a proof
+nothing happens, and Airflow's time-out stands. Each scheduler minds the attempts that it queued or adopted.
+
+Bounded: at most 500 attempts in a look, one look every three seconds, each place ten seconds; and an attempt that was
+looked for in vain is left alone for a quarter of its silence. It fails open.
+"""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta, timezone
+from typing import TYPE_CHECKING, Any
+
+from airflow_interruptible.core.cause import Cause
+from airflow_interruptible.core.classification import Classification
+from airflow_interruptible.remote import presence
+from airflow_interruptible.server import overdue
+from airflow_interruptible.server.patrol import Patrol
+from airflow_interruptible.settings import get_settings
+
+if TYPE_CHECKING:
+    from airflow_interruptible.remote.presence import Proof
+    from airflow_interruptible.server.overdue import Overdue
+    from airflow_interruptible.server.patrol import Round
+    from airflow_interruptible.server.seam import Key
+
+log = logging.getLogger(__name__)
+
+_PAUSE = 3.0
+"""Seconds between two looks."""
+
+_PATIENCE = 0.25
+"""For which part of its silence an attempt is left alone that was looked for in vain: what lasts, may be told later."""
+
+_SWEPT = timedelta(minutes=5)
+"""How long Airflow's sweep may take, with which this has nothing to do any more. By default it comes every 10 s."""
+
+_KEPT = 10_000
+"""Ends that are remembered until the scheduler has recorded them, which takes seconds."""
+
+
+@dataclass
+class Watch:
+    """Looks for the attempts of one scheduler.
+
+    :param job_id: the scheduler's job.
+    :param late: how old a heartbeat has to be.
+    """
+
+    job_id: int
+    late: timedelta
+    _again: dict[Any, datetime] = field(default_factory=dict)
+    """When an attempt that was looked for in vain is looked for again, by the id of its row."""
+
+    def look(self) -> None:
+        """Look for every attempt that is late and whose turn it is, and end those that are gone.
+
+        :raises Exception: whatever the database raises; the next look goes on from there.
+        """
+        now = datetime.now(timezone.utc)
+        resting = {row_id for row_id, at in self._again.items() if at > now}
+        attempts = {each.row_id: each for each in overdue.silent(self.job_id, self.late, resting)}
+        proofs = presence.gone({row_id: each.life for row_id, each in attempts.items()})
+        for row_id, proof in proofs.items():
+            _end(attempts[row_id], proof)
+        rests = {
+            row_id: _SWEPT if row_id in proofs else (now - each.heard) * _PATIENCE for row_id, each in attempts.items()
+        }
+        self._again = {row_id: self._again[row_id] for row_id in resting} | {
+            row_id: now + rest for row_id, rest in rests.items()
+        }
+
+
+def _end(attempt: Overdue, proof: Proof) -> None:
+    why = found.remember(attempt, proof)
+    if overdue.expire(attempt):
+        log.info("Try %d of %s is over: %s.", attempt.number, attempt.key, why.reason)
+    else:
+        found.forget(attempt)
+
+
+@dataclass
+class Found:
+    """What was found out about attempts that the scheduler is about to end."""
+
+    _ends: dict[tuple[Key, int], Classification] = field(default_factory=dict)
+
+    def remember(self, attempt: Overdue, proof: Proof) -> Classification:
+        """Keep why an attempt is over, for the one who writes it down, and return it."""
+        seconds = (datetime.now(timezone.utc) - attempt.heard).total_seconds()
+        cause = proof.cause or Classification(Cause.UNKNOWN, None, "")
+        told = f": {cause.reason}" if cause.cause is not Cause.UNKNOWN else ""
+        reason = f"{proof.what} was gone {seconds:.0f} s after the last heartbeat{told}"
+        why = self._ends[attempt.key, attempt.number] = replace(cause, reason=reason)
+        while len(self._ends) > _KEPT:
+            self._ends.pop(next(iter(self._ends)))
+        return why
+
+    def forget(self, attempt: Overdue) -> None:
+        """The attempt was heard of after all."""
+        self._ends.pop((attempt.key, attempt.number), None)
+
+    def known(self, key: Key, number: int) -> Classification | None:
+        """Return why that try is over, None if nothing was found. Its cause is unknown where only its end is proved."""
+        return self._ends.get((key, number))
+
+
+def _begin(job_id: int) -> Round | None:
+    late = get_settings().late_heartbeat
+    return (Watch(job_id, late).look, _PAUSE) if late else None
+
+
+found = Found()
+lookout = Patrol(
+    "late_heartbeat", _begin, "Attempts that are lost wait for [scheduler] task_instance_heartbeat_timeout."
+)
