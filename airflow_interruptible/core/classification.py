@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """From evidence to cause: the first rule that matches, or an honest unknown.
 
-Pure and total: no clock, no I/O, no vendor, never an exception. Facts are held against all rules before the
+Pure and total: no clock, no I/O, no vendor, never an exception. How telling a fact is, its rule's place says, and never
+its own place in the payload. Facts are held against all rules before the
 text is looked at, and the text only counts where no fact that any rule reads is known: a log line never
 overrules a status. The surprising fact: most rules that end in "unknown" are there on purpose, to say that
 something that sounds like an interruption is none.
@@ -57,6 +58,16 @@ def classify(evidence: Evidence, rules: Sequence[Rule]) -> Classification:
         return _nothing("the attempt had already succeeded, so this is about something that came after it")
     if other := evidence.another_machine:
         return _nothing(f"this is about {other[0]} {other[1][:MAX_SHOWN]}, which is not where the attempt ran")
+    answers = [_classify(one, rules) for one in evidence.by_machine()]
+    if len({answer.cause for answer in answers}) > 1:
+        return _nothing("this is about several machines that ended differently, and nobody knows which was ours")
+    if answers[0].rule is None and evidence.inside is not None:
+        wrapper = classify(evidence.inside, rules)
+        return answers[0] if wrapper.rule is None else wrapper
+    return answers[0]
+
+
+def _classify(evidence: Evidence, rules: Sequence[Rule]) -> Classification:
     ours = [rule for rule in rules if evidence.service in rule.services]
     words_count = not _knows_a_status(evidence, ours)
     matches = _matches(evidence, ours, with_text=False) or (
@@ -71,7 +82,8 @@ def classify(evidence: Evidence, rules: Sequence[Rule]) -> Classification:
 
 
 def _matches(evidence: Evidence, rules: Iterable[Rule], *, with_text: bool) -> list[Match]:
-    found = ((rule, rule.match(evidence, with_text=with_text)) for rule in rules)
+    known = evidence.facts.keys() | ({TEXT} if with_text and evidence.text else set())
+    found = ((rule, rule.match(evidence, with_text=with_text)) for rule in rules if rule.reads(known))
     return [(rule, observed) for rule, observed in found if observed is not None]
 
 

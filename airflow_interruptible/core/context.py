@@ -25,16 +25,18 @@ SPELLINGS = {
 
 _CAPACITY = ("provisioning", "nodeprovisioning", "provisioningmodel", "capacity", "capacitytype")
 _MACHINES = {
-    "instance": "instance",
-    "instanceid": "instance",
-    "thisinstance": "instance",
-    "node": "node",
-    "nodename": "node",
-    "thisnode": "node",
-    "vm": "vm",
-    "vmname": "vm",
-    "thisvm": "vm",
+    name: kind
+    for kind, names in {
+        "instance": ("instance", "instanceid", "thisinstance", "ec2instanceid"),
+        "node": ("node", "nodename", "thisnode", "k8snodename"),
+        "vm": ("vm", "vmname", "thisvm"),
+        "pod": ("pod", "podname", "thispod"),
+        "task": ("ecstask", "taskarn", "thistask"),
+        "job": ("batchjob", "jobid", "jobname", "jobrunid", "thisjob"),
+    }.items()
+    for name in names
 }
+"""What the attempt ran on, or in: the keys, spelled by :func:`field_key`, to the kind of thing they name."""
 _STATE = ("state", "finalstate", "attemptstate")
 _SUCCEEDED = ("success", "succeeded", "true")
 
@@ -54,7 +56,8 @@ def known(context: object) -> Known:
         return Known()
     words = {field_key(key): _word(value) for key, value in context.items() if isinstance(key, str)}
     capacity = next((SPELLINGS[words[key]] for key in _CAPACITY if words.get(key) in SPELLINGS), None)
-    ran_on = frozenset((kind, words[key]) for key, kind in _MACHINES.items() if words.get(key))
+    named = ((kind, words[key]) for key, kind in _MACHINES.items() if words.get(key))
+    ran_on = frozenset((kind, name) for kind, whole in named for name in (whole, whole.rpartition("/")[2]) if name)
     succeeded = any(words.get(key) in _SUCCEEDED for key in (*_STATE, "succeeded"))
     return Known(capacity, ran_on, succeeded)
 

@@ -2,13 +2,15 @@
 """From a nested payload to flat fields: bounded in size, depth and time, never raising.
 
 It must not know any vendor: what wraps, and which list is a history, the surface says. Breadth first, so that
-whatever a hostile payload adds deep down, the fields near the top are read.
+whatever a hostile payload adds deep down, the fields near the top are read. The surprising fact: a payload may be about
+several things (events, instances, containers), so fields are kept apart by the item of the list that they stand in.
 """
 
 from __future__ import annotations
 
 import re
 from collections import deque
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, TypeAlias
 
 from airflow_interruptible.core.evidence import MAX_INTEGER, Fact, field_key
@@ -32,39 +34,71 @@ _CONDITION_PLACES = ((), ("conditions",), ("condition",))
 """Where a condition is one. A Job's ``podFailurePolicy`` names conditions that no pod may ever have had."""
 
 
-def flatten(payload: object, surface: Surface, ours: frozenset[str]) -> dict[str, tuple[Fact, ...]]:
-    """Every scalar of a payload under its field's name.
+@dataclass(slots=True)
+class Part:
+    """What a payload says of one thing.
 
-    :param payload: what ``json.loads`` or a vendor's client gave.
-    :param surface: how this vendor spells things.
-    :param ours: names of the machines that the attempt ran on, for :attr:`Surface.addressed`; may be empty.
+    :param whole: the index of the part that it belongs to; -1 for the payload itself.
+    :param facts: its own fields to their values.
     """
+
+    whole: int = -1
+    facts: dict[str, list[Fact]] = field(default_factory=dict)
+
+
+def flatten(payload: object, surface: Surface) -> dict[str, tuple[Fact, ...]]:
+    """Every scalar of a payload under its field's name, whichever of its parts says so."""
     facts: dict[str, list[Fact]] = {}
-    queue: deque[tuple[Path, object, int]] = deque([((), payload, 0)])
-    for _ in range(MAX_NODES):
-        if not queue:
-            break
-        path, node, depth = queue.popleft()
-        if isinstance(node, (dict, list, tuple)):
-            if depth < MAX_DEPTH:
-                queue.extend((*child, depth + 1) for child in _children(path, node, surface, ours))
-        elif (fact := _fact(node)) is not None:
-            key = ".".join(path)
-            facts.setdefault(surface.aliases.get(key, key), []).append(fact)
+    for part in parts(payload, surface):
+        for key, values in part.facts.items():
+            facts.setdefault(key, []).extend(values)
     return {key: tuple(values[:MAX_VALUES]) for key, values in facts.items()}
 
 
+def parts(payload: object, surface: Surface) -> list[Part]:
+    """Every scalar of a payload under its field's name, by the things that the payload is about; the whole first.
+
+    :param payload: what ``json.loads`` or a vendor's client gave.
+    :param surface: how this vendor spells things.
+    """
+    found = [Part()]
+    queue: deque[tuple[Path, object, int, int]] = deque([((), payload, 0, 0)])
+    for _ in range(MAX_NODES):
+        if not queue:
+            break
+        path, node, depth, at = queue.popleft()
+        if not isinstance(node, (dict, list, tuple)):
+            _add(found[at], surface, path, node)
+            continue
+        for where, child, own in _children(path, node, surface) if depth < MAX_DEPTH else ():
+            if own:
+                found.append(Part(at))
+            queue.append((where, child, depth + 1, len(found) - 1 if own else at))
+    return found
+
+
+def _add(part: Part, surface: Surface, path: Path, value: object) -> None:
+    if (fact := _fact(value)) is not None:
+        key = ".".join(path)
+        values = part.facts.setdefault(surface.aliases.get(key, key), [])
+        if len(values) < MAX_VALUES:
+            values.append(fact)
+
+
 def _children(
-    path: Path, node: dict[object, object] | list[object] | tuple[object, ...], surface: Surface, ours: frozenset[str]
-) -> Iterator[tuple[Path, object]]:
+    path: Path, node: dict[object, object] | list[object] | tuple[object, ...], surface: Surface
+) -> Iterator[tuple[Path, object, bool]]:
+    """What an object or a list holds, where, and whether that is something of its own."""
     if not isinstance(node, dict):
-        yield from ((path, item) for item in _counting(path, list(node), surface, ours))
+        last_only = bool(path) and path[-1] in surface.history
+        yield from ((path, item, not path) for item in (node[-1:] if last_only else node))
         return
     if path[-1:] in _CONDITION_PLACES and (named := _condition(node)) is not None:
         path = named
     for key, value in node.items():
         if isinstance(key, str):
-            yield _child_path(path, key, value, surface), value if not isinstance(value, str) else _opened(value)
+            where, child = _child_path(path, key, value, surface), _opened(value) if isinstance(value, str) else value
+            yield where, child, not where and isinstance(child, dict) and field_key(key) in surface.apart
 
 
 def _child_path(path: Path, key: str, value: object, surface: Surface) -> Path:
@@ -90,24 +124,6 @@ def _condition(node: dict[object, object]) -> Path | None:
     if isinstance(kind, str) and status in _CONDITION_STATES:
         return "conditions", field_key(kind), status
     return None
-
-
-def _counting(path: Path, items: list[object], surface: Surface, ours: frozenset[str]) -> list[object]:
-    """The items of a list that say how it ended for us."""
-    name = path[-1] if path else ""
-    if name in surface.history:
-        return items[-1:]
-    if surface.addressed and ours and name in ("", surface.addressed[0]):
-        addressed = [item for item in items if _addresses(item, surface.addressed[1], ours)]
-        return addressed or items
-    return items
-
-
-def _addresses(item: object, naming: str, ours: frozenset[str]) -> bool:
-    if not isinstance(item, dict):
-        return False
-    named = next((value for key, value in item.items() if isinstance(key, str) and field_key(key) == naming), None)
-    return any(str(name).casefold() in ours for name in (named if isinstance(named, list) else [named]))
 
 
 def _fact(value: object) -> Fact | None:

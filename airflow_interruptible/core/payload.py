@@ -7,11 +7,12 @@ the value of a field where its surface says so (a Batch ``statusReason``), and m
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from airflow_interruptible.core.context import known
-from airflow_interruptible.core.evidence import MAX_TEXT, Evidence, Fact, Identity, field_key
-from airflow_interruptible.core.flatten import flatten
+from airflow_interruptible.core.context import Known, known
+from airflow_interruptible.core.evidence import MAX_TEXT, Evidence, Fact, Identity, Record, field_key
+from airflow_interruptible.core.flatten import flatten, parts
 from airflow_interruptible.core.literal import MAX_LITERAL, parse_embedded, parse_json
 from airflow_interruptible.core.surface import Naming, Surface
 
@@ -25,8 +26,8 @@ Facts = dict[str, tuple[Fact, ...]]
 MAX_NAME = 200
 """Service and surface names are cut here: they are quoted in reasons."""
 
-_MAX_WRAPPED = 3
-"""How often a string may lead to another service's payload: Airflow to ECS is one step."""
+_MAX_WRAPPED = 4
+"""How often a message may be wrapped: a log line around the scheduler's words around an executor's is three."""
 
 
 def read(
@@ -40,48 +41,82 @@ def read(
     :param context: what is known of the attempt besides, see :mod:`airflow_interruptible.core.context`.
     :param surfaces: how the vendors' payloads are spelled.
     """
-    reporter, place = _word(service), _word(surface)
+    reporter, place, attempt = _word(service), _word(surface), known(context)
+    evidence, wrapped = _one(reporter, place, payload, attempt, surfaces)
     for _ in range(_MAX_WRAPPED):
-        name, spelling = _spelling(reporter, surfaces)
-        parsed = parse_json(payload) if isinstance(payload, str) else None
-        wrapped = _wrapped(payload, spelling) if isinstance(payload, str) and parsed is None else None
         if wrapped is None:
             break
-        reporter, payload = wrapped
-    return _evidence(name, spelling, place, payload if parsed is None else parsed, context)
+        within, wrapped = _one(wrapped[0] or reporter, place, wrapped[1], attempt, surfaces)
+        evidence = replace(within, inside=evidence)
+    return evidence
+
+
+def _one(
+    reporter: str, place: str, payload: object, attempt: Known, surfaces: Sequence[Surface]
+) -> tuple[Evidence, tuple[str, object] | None]:
+    """What a payload says by itself, and what it wraps."""
+    name, spelling = _spelling(reporter, surfaces)
+    if not isinstance(payload, str):
+        return _evidence(name, spelling, place, payload, attempt), None
+    if (parsed := parse_json(payload)) is not None:
+        return _evidence(name, spelling, place, parsed, attempt), None
+    return _evidence(name, spelling, place, payload, attempt), _wrapped(payload, spelling)
 
 
 def _wrapped(message: str, spelling: Surface) -> tuple[str, object] | None:
-    """Another service's answer that a message carries, and that service."""
-    for known_message in spelling.readings:
-        found = known_message.service and known_message.pattern.fullmatch(message.strip()[:MAX_LITERAL])
-        if found:
-            return known_message.service, _groups(found.groupdict())
+    """What a message wraps, and the service whose it is; empty if it is the sender's own."""
+    for wrapper in spelling.wrappers:
+        if found := wrapper.pattern.fullmatch(message.strip()[:MAX_LITERAL]):
+            groups = found.groupdict()
+            return wrapper.service, groups["inner"] if "inner" in groups else _groups(groups)
     return None
 
 
-def _evidence(name: str, spelling: Surface, surface: str, payload: object, context: object) -> Evidence:
-    attempt = known(context)
+def _evidence(name: str, spelling: Surface, surface: str, payload: object, attempt: Known) -> Evidence:
     text = payload[:MAX_TEXT] if isinstance(payload, str) else ""
     if isinstance(payload, (dict, list, tuple)):
-        attempt_in_payload = known(_about_itself(payload))
-        ran_on = attempt.ran_on | attempt_in_payload.ran_on
-        facts = flatten(payload, spelling, frozenset(machine for _, machine in ran_on))
-        for key in spelling.read:
-            facts.update(_read_strings(facts.get(key, ()), spelling))
+        ran_on = attempt.ran_on | known(_about_itself(payload)).ran_on
+        records = _records(payload, spelling)
     else:
         ran_on = attempt.ran_on
         facts = _bare(payload, surface, spelling)
+        records = [Record(facts, _names(facts, spelling))]
+    ran_on |= _subject(records[0], ran_on)
+    said = [record for record in records if record.facts] or records
+    ours = [record for record in said if record.elsewhere(ran_on) is None] or said
+    going = [record for record in ours if not _over(record, spelling)] or ours
     return Evidence(
         service=name,
         surface=surface,
-        facts=facts,
+        records=tuple(going),
         text=text,
-        capacity=attempt.capacity or _marked(facts, spelling),
-        names=frozenset(identity for naming in spelling.machines for identity in _named(facts, naming)),
+        capacity=attempt.capacity or _marked(going, spelling),
+        names=frozenset(identity for record in going for identity in record.names),
         ran_on=ran_on,
-        succeeded=attempt.succeeded or any(_has(facts, key, value) for key, value in spelling.success.items()),
+        succeeded=attempt.succeeded or any(_over(record, spelling) for record in going),
     )
+
+
+def _records(payload: object, spelling: Surface) -> list[Record]:
+    """What a payload says of each thing that it is about. What it says of the whole, it says of the parts."""
+    records: list[Record] = []
+    for part in parts(payload, spelling):
+        facts: Facts = {key: tuple(values) for key, values in part.facts.items()}
+        for key in spelling.read:
+            facts.update(_read_strings(facts.get(key, ()), spelling))
+        names = _names(facts, spelling)
+        if part.whole >= 0:
+            whole, kinds = records[part.whole], {kind for kind, _ in names}
+            facts = {**whole.facts, **facts}
+            names |= {identity for identity in whole.names if identity[0] not in kinds}
+        records.append(Record(facts, names))
+    return records
+
+
+def _subject(whole: Record, ran_on: frozenset[Identity]) -> frozenset[Identity]:
+    """The machine that a payload is about, where nobody else said which it was: its parts may be about others."""
+    known_kinds = {kind for kind, _ in ran_on}
+    return frozenset(identity for identity in whole.names if identity[0] not in known_kinds)
 
 
 def _bare(payload: object, surface: str, spelling: Surface) -> Facts:
@@ -98,9 +133,8 @@ def _read_strings(values: Sequence[Fact], spelling: Surface) -> Facts:
     facts: Facts = {}
     for value in values:
         for pattern in spelling.readings if isinstance(value, str) else ():
-            found = None if pattern.service else pattern.pattern.fullmatch(str(value).strip()[:MAX_TEXT])
-            if found:
-                facts.update(flatten(_groups(found.groupdict()), spelling, frozenset()))
+            if found := pattern.fullmatch(str(value).strip()[:MAX_TEXT]):
+                facts.update(flatten(_groups(found.groupdict()), spelling))
     return facts
 
 
@@ -118,14 +152,23 @@ def _about_itself(payload: object) -> Mapping[str, object]:
     return {key: value for key, value in payload.items() if isinstance(key, str) and key.startswith("this_")}
 
 
-def _marked(facts: Facts, spelling: Surface) -> CapacityType | None:
+def _marked(records: Sequence[Record], spelling: Surface) -> CapacityType | None:
     marks = (
         capacity
+        for record in records
         for key, words in spelling.capacity.items()
         for word, capacity in words.items()
-        if _has(facts, key, word)
+        if _has(record.facts, key, word)
     )
     return next(marks, None)
+
+
+def _over(record: Record, spelling: Surface) -> bool:
+    return any(_has(record.facts, key, value) for key, value in spelling.success.items())
+
+
+def _names(facts: Facts, spelling: Surface) -> frozenset[Identity]:
+    return frozenset(identity for naming in spelling.machines for identity in _named(facts, naming))
 
 
 def _named(facts: Facts, naming: Naming) -> list[Identity]:
@@ -136,7 +179,7 @@ def _named(facts: Facts, naming: Naming) -> list[Identity]:
     return [(naming.kind, name) for whole in named for name in {whole, whole.rpartition("/")[2]}]
 
 
-def _has(facts: Facts, key: str, word: str) -> bool:
+def _has(facts: Mapping[str, tuple[Fact, ...]], key: str, word: str) -> bool:
     return any(str(value).casefold() == word.casefold() for value in facts.get(field_key(key), ()))
 
 

@@ -11,10 +11,11 @@ import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, TypeAlias
 
-from airflow_interruptible.core.evidence import TEXT, Evidence, Fact, field_key
+from airflow_interruptible.core.evidence import TEXT, Evidence, Fact, Record, field_key
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
+    from collections.abc import Set as AbstractSet
 
     from airflow_interruptible.core.capacity import CapacityType
     from airflow_interruptible.core.cause import Cause
@@ -80,11 +81,22 @@ class Rule:
         """The fields that this rule reads, spelled by :func:`field_key`."""
         return self.spellings.keys()
 
+    def reads(self, known: AbstractSet[str]) -> bool:
+        """Whether it can match where these fields are known."""
+        return all(not known.isdisjoint(names) for names, _ in self.conditions)
+
     def match(self, evidence: Evidence, *, with_text: bool) -> tuple[Observation, ...] | None:
-        """What passed the tests, one observation a test; ``None`` if one failed. ``needs`` is not looked at."""
+        """What passed the tests, one observation a test; ``None`` if one failed. ``needs`` is not looked at.
+
+        All of it is said of one thing: a message of one event never adds up with the reason of another.
+        """
+        found = (self._match(evidence, record, with_text) for record in evidence.records)
+        return next((observed for observed in found if observed is not None), None)
+
+    def _match(self, evidence: Evidence, record: Record, with_text: bool) -> tuple[Observation, ...] | None:
         observed = []
         for names, test in self.conditions:
-            passing = _passing(names, test, evidence, with_text)
+            passing = _passing(names, test, evidence, record, with_text)
             if passing is None:
                 return None
             observed.append((self.spellings[passing[0]], passing[1]))
@@ -135,10 +147,12 @@ def _word(value: Fact) -> str:
     return str(value).strip().casefold()
 
 
-def _passing(names: tuple[str, ...], test: Test, evidence: Evidence, with_text: bool) -> Observation | None:
+def _passing(
+    names: tuple[str, ...], test: Test, evidence: Evidence, record: Record, with_text: bool
+) -> Observation | None:
     for name in names:
         if with_text or name != TEXT:
-            for value in evidence.values(name):
+            for value in evidence.values(name, record):
                 if _is(value, test):
                     return name, value
     return None

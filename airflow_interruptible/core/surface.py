@@ -18,24 +18,33 @@ if TYPE_CHECKING:
     from airflow_interruptible.core.capacity import CapacityType
 
 
-@dataclass(frozen=True, slots=True)
-class Reading:
-    """A documented string that carries facts.
+def reading(pattern: str) -> re.Pattern[str]:
+    """A documented string that carries facts: the pattern must match the whole of it.
 
-    Named groups of the pattern become fields; ``__`` in a group's name is a dot. The group ``embedded`` holds JSON
-    or a Python ``repr``, whose fields are read as if they had come alone.
+    Named groups become fields; ``__`` in a group's name is a dot. Case matters here, as it is often all that tells a
+    code from a word.
+    """
+    return re.compile(pattern, re.DOTALL)
+
+
+@dataclass(frozen=True, slots=True)
+class Wrapper:
+    """A sentence around something that somebody else, or the sender itself, says.
+
+    The group ``inner`` holds a message, the group ``embedded`` JSON or a Python ``repr``, any other group a field; what
+    it holds is read as if it had come alone. Only where that says nothing does the sentence itself count.
 
     :param pattern: must match the whole string.
-    :param service: the service that the facts are about, where it is not the one that reported them.
+    :param service: the service whose words it holds; empty for the sender's own.
     """
 
     pattern: re.Pattern[str]
     service: str = ""
 
 
-def reading(pattern: str, service: str = "") -> Reading:
-    """A :class:`Reading`. Case matters here, as it is often all that tells a code from a word."""
-    return Reading(re.compile(pattern, re.DOTALL), service)
+def wrapper(pattern: str, service: str = "") -> Wrapper:
+    """A :class:`Wrapper`; case matters, as in a :func:`reading`."""
+    return Wrapper(re.compile(pattern, re.DOTALL), service)
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,12 +67,14 @@ class Surface:
 
     :param services: canonical service names to their other spellings.
     :param envelopes: names of objects or lists that only wrap: ``detail``, ``tasks``. They vanish from field names.
+    :param apart: names of objects that are about something else than what holds them: the event beside a pod. They wrap
+        only, too.
     :param aliases: other spellings of a field, after the envelopes are gone.
     :param strings: payload surface to the field that a bare string there is the value of; ``*`` for any other.
     :param readings: documented strings that carry facts.
+    :param wrappers: sentences around what somebody else says; the first that matches is unwrapped.
     :param read: fields whose strings are put through ``readings`` too.
     :param history: lists of which only the last item says how it ended.
-    :param addressed: a list of which only the items that name one of our machines count, and an item's naming field.
     :param machines: fields that name the machine the payload is about.
     :param capacity: field to value to capacity: what a payload itself says the attempt ran on.
     :param success: fields and values which say that the attempt had succeeded.
@@ -71,20 +82,20 @@ class Surface:
 
     services: Mapping[str, tuple[str, ...]]
     envelopes: tuple[str, ...] = ()
+    apart: tuple[str, ...] = ()
     aliases: Mapping[str, str] = field(default_factory=dict)
     strings: Mapping[str, str] = field(default_factory=dict)
-    readings: tuple[Reading, ...] = ()
+    readings: tuple[re.Pattern[str], ...] = ()
+    wrappers: tuple[Wrapper, ...] = ()
     read: tuple[str, ...] = ()
     history: tuple[str, ...] = ()
-    addressed: tuple[str, str] | None = None
     machines: tuple[Naming, ...] = ()
     capacity: Mapping[str, Mapping[str, CapacityType]] = field(default_factory=dict)
     success: Mapping[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        for name in ("envelopes", "read", "history"):
+        for name in ("envelopes", "apart", "read", "history"):
             object.__setattr__(self, name, tuple(map(field_key, getattr(self, name))))
+        object.__setattr__(self, "envelopes", (*self.envelopes, *self.apart))
         object.__setattr__(self, "aliases", {field_key(old): field_key(new) for old, new in self.aliases.items()})
         object.__setattr__(self, "strings", {place.casefold(): name for place, name in self.strings.items()})
-        if self.addressed is not None:
-            object.__setattr__(self, "addressed", tuple(map(field_key, self.addressed)))

@@ -41,6 +41,7 @@ DEFAULT_RULES = (
     *kubernetes.OWN,
     *eks.RULES,
     *azure.RULES,
+    *kubernetes_nodes.EXPLAINED,
     *kubernetes.RULES,
     *kubernetes_nodes.RULES,
     *kubernetes_containers.RULES,

@@ -9,39 +9,97 @@ from __future__ import annotations
 
 from airflow_interruptible.core.cause import Cause
 from airflow_interruptible.core.rule import Table, says
-from airflow_interruptible.core.surface import Surface, reading
+from airflow_interruptible.core.surface import Surface, reading, wrapper
+
+TASK = r"<TaskInstance: .{1,300} \[(?P<ti_state>\w+)\].{0,80}>"
+MISMATCH = (
+    r"(?:The executor|Executor \w+\(.{0,80}\)|Executor \w{1,80}) reported that the task instance"
+    rf" {TASK} finished with state failed, but the task instance's state attribute is \w+\."
+)
+"""How the scheduler words an end that only the executor saw, since 2.9; its reason, if any, follows."""
+OLDER_MISMATCH = rf"Executor reports task instance {TASK} finished \(failed\) although the task says it's \w+\."
 
 SURFACE = Surface(
     services={"airflow": ("apache-airflow", "celery", "scheduler")},
-    readings=(
-        reading(
+    wrappers=(
+        wrapper(MISMATCH + r" Learn more: \S{1,200} Extra info: (?P<inner>.*)"),
+        wrapper(OLDER_MISMATCH + r" ?\(Info: (?P<inner>.*?)\)(?: Was the task killed externally\?)?"),
+        wrapper(r"(?:\[[\dT:., +Z-]{8,40}\] )?\{[\w.]{1,80}:\d{1,6}\} [A-Z]{4,8} - (?P<inner>.+)"),
+        wrapper(r"(?:airflow\.[\w.]{1,150}|Airflow\w{0,40}Exception|(?:Pod|Ecs)\w{1,40}): (?P<inner>.+)"),
+        wrapper(
             r"AWS Batch job \([^)]*\) (?:failed|is not complete|has unknown status): (?P<embedded>\{.*)",
             service="batch",
         ),
-        reading(r"This task is not in success state (?P<embedded>\{.*)", service="ecs"),
-        reading(r"The task was stopped because the host instance terminated: (?P<stoppedReason>.*)", service="ecs"),
-        reading(r"The task failed to start due to: (?P<stoppedReason>.*)", service="ecs"),
-        reading(r"This containers encounter an error during launching: (?P<containers__reason>.*)", service="ecs"),
-        reading(r"(?P<embedded>\{'(?:tasks|failures)': \[.*'ResponseMetadata': .*)", service="ecs"),
-        reading(
+        wrapper(r"This task is not in success state (?P<embedded>\{.*)", service="ecs"),
+        wrapper(r"The task was stopped because the host instance terminated: (?P<stoppedReason>.*)", service="ecs"),
+        wrapper(r"The task failed to start due to: (?P<stoppedReason>.*)", service="ecs"),
+        wrapper(r"This containers encounter an error during launching: (?P<containers__reason>.*)", service="ecs"),
+        wrapper(r"(?P<embedded>\{'(?:tasks|failures)': \[.*'ResponseMetadata': .*)", service="ecs"),
+        wrapper(
             r"EMR Containers job failed\. Final state is \w+\. query_execution_id is \S+\. "
             r"Error: (?P<failureReason>[A-Z_]+) - .*",
             service="emr",
         ),
-        reading(r"SageMaker job failed because (?P<FailureReason>.*)", service="sagemaker"),
-        reading(r"Pod failed because of (?P<reason>(?!None\b)\w+)", service="k8s"),
-        reading(r"Pod \S+ returned a failure\.\s+remote_pod: (?P<embedded>\{.*)", service="k8s"),
-        reading(r"(?:\S+|Job run) failed with terminal state: (?P<embedded>\{.*)", service="databricks"),
-        reading(
-            r"Executor \w+\(.{0,80}\) reported that the task instance"
-            r" <TaskInstance: .{1,300} \[(?P<ti_state>\w+)\].{0,80}>"
-            r" finished with state failed,"
-            r" but the task instance's state attribute is \w+\..*"
+        wrapper(r"(?:SageMaker|Sagemaker) (?:job|resource) failed because (?P<FailureReason>.*)", service="sagemaker"),
+        wrapper(
+            r"Sagemaker [\w ]{1,40} failed for the following reason: (?P<FailureReason>.*)",
+            service="sagemaker",
         ),
-        reading(
-            r"Executor reports task instance <TaskInstance: .{1,300} \[(?P<ti_state>\w+)\].{0,80}>"
-            r" finished \(failed\) although the task says it's \w+\..*"
+        wrapper(
+            r"Error training \S{1,80}: (?P<TrainingJobStatus>\w+) Reason: (?P<FailureReason>.*)", service="sagemaker"
         ),
+        wrapper(
+            r"EMR job failed: for code: (?P<StateChangeReason__Code>[A-Z_]+) with message"
+            r" (?P<StateChangeReason__Message>.*)",
+            service="emr",
+        ),
+        wrapper(r"EMR Serverless job failed: (?P<StateChangeReason__Message>.*)", service="emr"),
+        wrapper(
+            r"\(?.?Exiting Job (?:%s Run State: %s., .)?jr_\w{1,80}(?: Run State: |., .)(?P<JobRunState>[A-Z]+).?\)?",
+            service="glue",
+        ),
+        wrapper(r"Error in glue job: (?P<embedded>\{.*)", service="glue"),
+        wrapper(r"Batch job \S{1,80} failed with error: (?P<details>.*?)\.?\nDriver logs: .*", service="dataproc"),
+        wrapper(
+            r"Databricks job failed with state \w{1,40}\. Message: (?P<state_message>.*?)\. Errors: \[.*",
+            service="databricks",
+        ),
+        wrapper(
+            r"Task failed\. Final state (?P<result_state>\w{1,40})\. Reason: (?P<state_message>.*?)\. Errors: \[.*",
+            service="databricks",
+        ),
+        wrapper(
+            r"Airflow (?:task|workload) .{1,300} failed due to (?P<stoppedReason>.*?)\. Failure \d{1,4} out of \d{1,4}"
+            r" occurred on arn:aws[\w-]{0,10}:ecs:\S{1,200}\. Rescheduling\.",
+            service="ecs",
+        ),
+        wrapper(
+            r"Airflow (?:task|workload) .{1,300} failed due to (?P<statusReason>.*?)\. Failure \d{1,4} out of \d{1,4}"
+            r" occurred on [\w:-]{1,80}\. Rescheduling\.",
+            service="batch",
+        ),
+        wrapper(r"Pod failed because of (?P<reason>(?!None\b)\w+)", service="k8s"),
+        wrapper(
+            r"Task .{1,400} failed in pod \S{1,320}\. Pod phase: (?P<phase>\w{1,20}),"
+            r" reason: (?:None|(?P<reason>[\w-]{1,80})), message: (?:None|(?P<message>.*?)),"
+            r" container_type: (?:None|init|main), container_name: \S{1,80}, container_state: (?:"
+            r"None, container_reason: None"
+            r"|waiting, container_reason: (?:None|(?P<waiting__reason>\w{1,80}))"
+            r"|terminated, container_reason: (?:None|(?P<terminated__reason>\w{1,80}))"
+            r"), container_message: .*, exit_code: (?:None|(?P<terminated__exitCode>-?\d{1,6}))",
+            service="k8s",
+        ),
+        wrapper(
+            r"Image cannot be pulled, unable to start: (?P<waiting__reason>\w{1,80})\n(?P<waiting__message>.*)",
+            service="k8s",
+        ),
+        wrapper(r"Pod Event: (?P<reason>\w{1,80}) - (?P<message>.*)", service="k8s"),
+        wrapper(r"Pod \S+ returned a failure\.\s+remote_pod: (?P<embedded>\{.*)", service="k8s"),
+        wrapper(r"(?:\S+|Job run) failed with terminal state: (?P<embedded>\{.*)", service="databricks"),
+    ),
+    readings=(
+        reading(MISMATCH + r".*"),
+        reading(OLDER_MISMATCH + r".*"),
         reading(
             r"(?:WorkerLostError\(.|(?:celery|billiard)\.exceptions\.WorkerLostError: )?Worker exited prematurely: "
             r"(?:signal (?P<worker_signal>\d{1,2}) \(\w+\)|exitcode (?P<worker_exit>\d{1,3}))\.? ?Job: \d+\..{0,4}"

@@ -9,22 +9,22 @@ from __future__ import annotations
 from airflow_interruptible.core.capacity import CapacityType
 from airflow_interruptible.core.cause import Cause
 from airflow_interruptible.core.rule import Table, says
-from airflow_interruptible.core.surface import Naming, Surface, reading
+from airflow_interruptible.core.surface import Naming, Surface, reading, wrapper
 
 SURFACE = Surface(
     services={"batch": ("awsbatch", "aws-batch", "aws batch")},
     envelopes=("Records", "body", "Message", "detail", "jobs", "job"),
     strings={"statusReason": "statusReason", "container state": "container.reason", "exit code": "exitCode"},
-    readings=(
-        reading(r"Host EC2 \(instance (?P<ec2InstanceId>i-[0-9a-f]+)\) (?:stopped|terminated)\.?"),
-        reading(
+    readings=(reading(r"Host EC2 \(instance (?P<ec2InstanceId>i-[0-9a-f]+)\) (?:stopped|terminated)\.?"),),
+    wrappers=(
+        wrapper(
             r"AWS Batch job \([^)]*\) (?:failed|is not complete|has unknown status): (?P<embedded>\{.*)",
             service="batch",
         ),
     ),
     read=("statusReason",),
     history=("attempts",),
-    machines=(Naming("instance", "ec2InstanceId"),),
+    machines=(Naming("instance", "ec2InstanceId"), Naming("job", "jobId")),
     capacity={
         "computeResources.type": {
             "SPOT": CapacityType.SPOT,
@@ -74,6 +74,12 @@ RULES = (
         Cause.NO_CAPACITY,
         "no compute environment of the queue could get instances",
         source=STUCK,
+    ),
+    rule(
+        "ended-by-person",
+        {"isTerminated | isCancelled": "True"},
+        Cause.USER_ACTION,
+        "somebody cancelled or terminated the job, and the exit code is what follows from it",
     ),
     rule(
         "dependency",

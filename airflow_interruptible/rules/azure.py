@@ -6,8 +6,10 @@ The trap: an event lists the machines it is about, and a scale set's metadata se
 
 from __future__ import annotations
 
+from airflow_interruptible.core.capacity import CapacityType
 from airflow_interruptible.core.cause import Cause
 from airflow_interruptible.core.rule import Table, says, words
+from airflow_interruptible.rules.kubernetes import TAINT
 
 EVENTS = "https://learn.microsoft.com/azure/virtual-machines/linux/scheduled-events"
 NODES = "https://learn.microsoft.com/azure/aks/node-auto-repair"
@@ -15,7 +17,25 @@ HEALTH = "https://learn.microsoft.com/azure/service-health/resource-health-vm-an
 ALLOCATION = "https://learn.microsoft.com/azure/virtual-machines/allocation-failure"
 QUOTA = "https://learn.microsoft.com/azure/azure-resource-manager/troubleshooting/error-resource-quota"
 
-CODE = "error.code | code | error.details.code | innererror.code"
+SPOT_TROUBLES = "https://learn.microsoft.com/azure/virtual-machines/error-codes-spot"
+REMEDIATOR = "remediator.aks.microsoft.com/unschedulable"
+
+PREEMPTING = words(
+    "PreemptScheduled PreemptionScheduled SpotEvictionIncoming kubernetes.azure.com/SpotEvictionIncoming"
+)
+"""The condition's names: the node problem detector's of AKS, since 2026 another, and Karpenter's for it.
+https://github.com/Azure/karpenter-provider-azure/pull/1695, https://github.com/Azure/karpenter-provider-azure/pull/1829"""
+
+SPOT_QUOTA = (
+    r"(?:.{0,200}\b)?(?:exceeding (?:approved|quota limits of) .?(?:Total Regional )?(?:Low-?Priority|Spot)"
+    r"[\w -]*.? ?quota"
+    r"|Total Regional (?:Low-priority|Spot) vCPUs).*"
+)
+"""The words of a quota error that is about spot cores. On-demand cores have another quota."""
+
+MESSAGE = "error.message | message | error.details.message | error.details.message.error.message"
+
+CODE = "error.details.message.error.code | error.code | code | error.details.code | innererror.code"
 
 rule = Table("azure", ("aks",), EVENTS)
 
@@ -41,14 +61,14 @@ RULES = (
     ),
     rule(
         "node-preempt",
-        {"NodeCondition": "PreemptScheduled", "status": "True"},
+        {"NodeCondition": PREEMPTING, "status": "True"},
         Cause.SPOT_INTERRUPTION,
         "Azure is evicting the spot node",
         source=NODES,
     ),
     rule(
         "condition-preempt",
-        {"conditions.PreemptScheduled.True.status": "True"},
+        {" | ".join(f"conditions.{kind}.True.status" for kind in PREEMPTING): "True"},
         Cause.SPOT_INTERRUPTION,
         "Azure is evicting the spot node",
         source=NODES,
@@ -56,7 +76,7 @@ RULES = (
     rule(
         "event-preempt",
         {
-            "type | reason | conditions.VMEventScheduled.True.reason": ("PreemptScheduled", "VMEventScheduled"),
+            "type | reason | conditions.VMEventScheduled.True.reason": (*PREEMPTING, "VMEventScheduled"),
             "message | conditions.VMEventScheduled.True.message": says(r"Preempt Scheduled: .*"),
         },
         Cause.SPOT_INTERRUPTION,
@@ -65,7 +85,7 @@ RULES = (
     ),
     rule(
         "event-preempt-reason",
-        {"reason": "PreemptScheduled"},
+        {"reason": PREEMPTING},
         Cause.SPOT_INTERRUPTION,
         "Azure is evicting the spot node",
         source=NODES,
@@ -109,7 +129,7 @@ RULES = (
     ),
     rule(
         "annotation-preempted",
-        {"annotationName": "VirtualMachinePreempted"},
+        {"annotationName": says(r"VirtualMachine(?:LowPriority|Spot)?(?:Vm)?Preempt(?:ed|ion)")},
         Cause.SPOT_INTERRUPTION,
         "Azure evicted the spot machine",
         source=HEALTH,
@@ -122,11 +142,72 @@ RULES = (
         source=HEALTH,
     ),
     rule(
+        "drained-on-spot",
+        {TAINT: REMEDIATOR},
+        Cause.SPOT_INTERRUPTION,
+        "AKS drains the spot node for a scheduled event",
+        source=NODES,
+        needs=CapacityType.SPOT,
+    ),
+    rule(
+        "drained", {TAINT: REMEDIATOR}, Cause.INFRASTRUCTURE, "AKS drains the node for a scheduled event", source=NODES
+    ),
+    rule(
+        "health-platform",
+        {"cause": ("PlatformInitiated", "Platform Initiated"), "currentHealthStatus": ("Unavailable", "Degraded")},
+        Cause.INFRASTRUCTURE,
+        "Azure restarted, moved or lost the machine",
+        source=HEALTH,
+    ),
+    rule(
+        "health-asked-for",
+        {"cause": ("UserInitiated", "User Initiated")},
+        Cause.UNKNOWN,
+        "somebody asked for what happened to the machine, and the event does not say who",
+        source=HEALTH,
+    ),
+    rule(
+        "operation-preempted",
+        {CODE: ("OperationPreempted", "OperationPreemptedByMoreRecentRequest")},
+        Cause.UNKNOWN,
+        "a later request overtook this one; nothing was evicted",
+        source="https://learn.microsoft.com/azure/azure-resource-manager/troubleshooting/common-deployment-errors",
+    ),
+    rule(
+        "spot-quota",
+        {
+            CODE: ("QuotaExceeded", "OperationNotAllowed", "ResourceQuotaExceeded", "InvalidTemplateDeployment"),
+            MESSAGE: says(SPOT_QUOTA),
+        },
+        Cause.NO_CAPACITY,
+        "the quota of spot cores is used up, and on-demand ones have another",
+        source=SPOT_TROUBLES,
+    ),
+    rule(
+        "spot-quota-message",
+        {"message | reason | (text)": says(SPOT_QUOTA)},
+        Cause.NO_CAPACITY,
+        "the quota of spot cores is used up, and on-demand ones have another",
+        source=SPOT_TROUBLES,
+    ),
+    rule(
+        "allocation-status",
+        {
+            "statuses.code | instanceView.statuses.code": says(
+                r"ProvisioningState/failed/(?:SkuNotAvailable|\w*AllocationFailed|Overconstrained\w*AllocationRequest)"
+            )
+        },
+        Cause.NO_CAPACITY,
+        "Azure had no such capacity",
+        source=ALLOCATION,
+    ),
+    rule(
         "no-capacity",
         {
             CODE: words("""
                 SkuNotAvailable OverconstrainedAllocationRequest OverconstrainedZonalAllocationRequest
                 AllocationFailed ZonalAllocationFailed AllocationTimeout Compute.OverconstrainedAllocationRequest
+                SpotPriceGreaterThanProvidedMaxPrice Compute.AllocationFailed Compute.ZonalAllocationFailed
             """)
         },
         Cause.NO_CAPACITY,

@@ -7,11 +7,16 @@ person or a full heap looks like, too.
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from airflow_interruptible.core.capacity import CapacityType
 from airflow_interruptible.core.cause import Cause
 from airflow_interruptible.core.rule import Table, says, words
-from airflow_interruptible.core.surface import Reading, Surface, reading
+from airflow_interruptible.core.surface import Surface, reading
 from airflow_interruptible.rules.ec2_states import INTERRUPTED
+
+if TYPE_CHECKING:
+    import re
 
 CLUSTER_ENDED = (
     r"(?:(?:Task \S{1,200} failed with message: )?Cluster \S{1,80} was terminated(?:\. )?"
@@ -22,7 +27,7 @@ CLUSTER_ENDED = (
 """How Databricks begins a message that says why a cluster ended. What follows is ``CODE (TYPE)`` and parameters."""
 
 
-def parameter(name: str, values: str) -> Reading:
+def parameter(name: str, values: str) -> re.Pattern[str]:
     """One of the parameters that follow the code in such a message, where its value is one of the documented."""
     return reading(
         rf"{CLUSTER_ENDED}[A-Z][A-Z0-9_]+ ?\([A-Z_]+\)[.:].*\b{name}: ?(?P<parameters__{name}>{values})(?![\w.-]).*"

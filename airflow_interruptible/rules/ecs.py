@@ -9,12 +9,12 @@ from __future__ import annotations
 from airflow_interruptible.core.capacity import CapacityType
 from airflow_interruptible.core.cause import Cause
 from airflow_interruptible.core.rule import Table, says
-from airflow_interruptible.core.surface import Naming, Surface, reading
+from airflow_interruptible.core.surface import Naming, Surface, reading, wrapper
 from airflow_interruptible.rules import exits
 
 SURFACE = Surface(
     services={"ecs": ("amazon-ecs", "aws-ecs"), "fargate": ("ecs-fargate", "aws-fargate")},
-    envelopes=("Records", "body", "Message", "detail", "tasks", "task"),
+    envelopes=("Records", "body", "Message", "detail", "tasks", "task", "serviceEvents", "events"),
     strings={
         "stoppedReason/stopCode": "stoppedReason",
         "stoppedReason": "stoppedReason",
@@ -30,8 +30,15 @@ SURFACE = Surface(
         reading(r"Host EC2 \(instance (?P<ec2InstanceId>i-[0-9a-f]+)\) (?:stopped|terminated)\.?"),
         reading(r"An error occurred \((?P<error__code>\w+)\) when calling the \w+ operation.*"),
     ),
-    read=("stoppedReason",),
-    machines=(Naming("instance", "ec2InstanceId"),),
+    wrappers=(
+        wrapper(
+            r"\(?service [^()]{1,255}\)? was unable to place a task(?: because no container instance met all of its"
+            r" requirements)?\. Reason: (?P<failures__reason>.*)",
+            service="ecs",
+        ),
+    ),
+    read=("stoppedReason", "reason"),
+    machines=(Naming("instance", "ec2InstanceId"), Naming("task", "taskArn")),
     capacity={
         "capacityProviderName": {"FARGATE_SPOT": CapacityType.SPOT, "FARGATE": CapacityType.ON_DEMAND},
         "instanceLifecycle": {"spot": CapacityType.SPOT},
@@ -42,8 +49,10 @@ GUIDE = "https://docs.aws.amazon.com/AmazonECS/latest/developerguide"
 TASK = "https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_Task.html"
 STOPPED = f"{GUIDE}/stopped-task-errors.html"
 ERROR_CODES = "https://docs.aws.amazon.com/AmazonECS/latest/userguide/stopped-task-error-codes.html"
+PULL = f"{GUIDE}/task_cannot_pull_image.html"
 CAPACITY = f"{GUIDE}/fargate-capacity-providers.html"
 FAILURES = f"{GUIDE}/api_failures_messages.html"
+SERVICE_EVENTS = f"{GUIDE}/service-event-messages-list.html"
 AGENT = "https://github.com/aws/amazon-ecs-agent/blob/master/agent/app/agent.go"
 
 REASON = "stoppedReason | statusReason | containers.reason | container.reason | attempts.container.reason | (text)"
@@ -169,9 +178,37 @@ RULES = (
     ),
     rule(
         "registry-throttled",
-        {REASON: says(r"CannotPull\w*Error: .*toomanyrequests.*")},
+        {
+            REASON: says(
+                r"CannotPull\w*Error: .*(?:toomanyrequests|\bThrottlingException\b|Rate exceeded|429 Too Many).*"
+            )
+        },
         Cause.INFRASTRUCTURE,
         "the image registry refused for too many requests",
+        source=PULL,
+    ),
+    rule(
+        "registry-unavailable",
+        {
+            REASON: says(
+                r"CannotPull\w*Error: .*(?:\b50[0234] (?:Internal Server Error|Bad Gateway|Service Unavailable"
+                r"|Gateway Time-?out)|\bServerException\b|status code: 50[0234]).*"
+            )
+        },
+        Cause.INFRASTRUCTURE,
+        "the image registry failed",
+        source=PULL,
+    ),
+    rule(
+        "resource-throttled",
+        {
+            REASON: says(
+                r"ResourceInitializationError: .*(?:\bThrottlingException\b|Rate exceeded|InternalServiceError"
+                r"|\bServerException\b).*"
+            )
+        },
+        Cause.INFRASTRUCTURE,
+        "AWS throttled or failed what the agent asked for the task",
         source=ERROR_CODES,
     ),
     rule(
@@ -257,10 +294,43 @@ RULES = (
     ),
     rule(
         "no-room",
-        {"failures.reason": says(r"RESOURCE:.*|EMPTY CAPACITY PROVIDER")},
+        {
+            "failures.reason": says(
+                r"RESOURCE:.*|EMPTY CAPACITY PROVIDER"
+                r"|No Container Instances were found in your (?:cluster|capacity provider)\.?"
+                r"|.*\binsufficient (?:CPU units|memory) available\..*"
+            )
+        },
         Cause.NO_CAPACITY,
         "no container instance had room for the task",
         source=FAILURES,
+    ),
+    rule(
+        "service-no-room",
+        {"eventName": "SERVICE_TASK_PLACEMENT_FAILURE", "reason": says(r"RESOURCE:.*|EMPTY CAPACITY PROVIDER")},
+        Cause.NO_CAPACITY,
+        "no container instance had room for the task",
+        source=SERVICE_EVENTS,
+    ),
+    rule(
+        "service-no-room-message",
+        {
+            f"message | {REASON}": says(
+                r"\(?service [^()]{1,255}\)? was unable to place a task because no container instance met all of its"
+                r" requirements\. The closest matching \(?container-instance [^()]{1,255}\)?"
+                r" has insufficient (?:CPU units|memory) available\..*"
+            )
+        },
+        Cause.NO_CAPACITY,
+        "no container instance had room for the task",
+        source=SERVICE_EVENTS,
+    ),
+    rule(
+        "service-throttled",
+        {f"message | {REASON}": says(r"\(?service [^()]{1,255}\)? operations are being throttled on .*")},
+        Cause.INFRASTRUCTURE,
+        "AWS throttled the ECS service",
+        source=SERVICE_EVENTS,
     ),
     rule(
         "agent-disconnected",

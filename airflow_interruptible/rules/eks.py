@@ -119,14 +119,46 @@ RULES = (
     ),
     rule(
         "disruption",
-        {"reason": ("DisruptionTerminating", "DisruptionLaunching", "Disrupted", "NodeClaimDisrupted")},
+        {
+            "reason": words("""
+                DisruptionTerminating DisruptionLaunching DisruptionWaitingReadiness Disrupted NodeClaimDisrupted
+                DeprovisioningTerminating DeprovisioningLaunching DeprovisioningWaitingReadiness
+                ConsolidationTerminateNode ConsolidationLaunchNode ConsolidationTerminating ConsolidationLaunching
+            """)
+        },
         Cause.INFRASTRUCTURE,
         "Karpenter replaced the node for reasons of its own",
         source=f"{KARPENTER}/disruption/events/events.go",
     ),
     rule(
+        "disruption-condition",
+        {
+            "conditions.DisruptionReason.True.reason": says(
+                r"(?:Consolidatable)?(?:Underutilized|Empty|Drifted|Expired|Consolidat\w+)"
+            )
+        },
+        Cause.INFRASTRUCTURE,
+        "Karpenter replaced the node for reasons of its own",
+        source=f"{KARPENTER}/disruption/events/events.go",
+    ),
+    rule(
+        "launch-refused",
+        {
+            "reason | conditions.Launched.False.reason": words("""
+                InsufficientCapacityError LaunchFailed CreateInstanceFailed
+            """),
+            "message | conditions.Launched.False.message": says(
+                r".*(?:VcpuLimitExceeded|InstanceLimitExceeded|InsufficientFreeAddressesInSubnet|UnauthorizedOperation"
+                r"|resolving node ?class|RegionalCoresQuota|FamilyCores quota).*"
+            ),
+        },
+        Cause.APPLICATION,
+        "the account's limits or settings do not allow the node",
+        source=f"{KARPENTER}/nodeclaim/lifecycle/launch.go",
+    ),
+    rule(
         "no-capacity",
-        {"reason": "InsufficientCapacityError"},
+        {"reason | conditions.Launched.False.reason": "InsufficientCapacityError"},
         Cause.NO_CAPACITY,
         "Karpenter could not get a node",
         source=f"{KARPENTER}/nodeclaim/lifecycle/events.go",
@@ -164,6 +196,13 @@ RULES = (
         {"reason": ("SQSTermination", "StateChange", "UnknownInterruption")},
         Cause.UNKNOWN,
         "the instance is ending, and the event does not say why",
+        source=HANDLER,
+    ),
+    rule(
+        "nth-drained",
+        {"reason": "CordonAndDrain"},
+        Cause.INFRASTRUCTURE,
+        "the node termination handler drained the node",
         source=HANDLER,
     ),
     rule(

@@ -15,20 +15,21 @@ SURFACE = Surface(
     services={
         "gce": words("gcp google compute google-compute google-compute-engine papi lifesciences google-batch-vm")
     },
-    envelopes=("message", "data", "operation", "body"),
+    envelopes=("message", "data", "operation", "operations", "items", "entries", "body"),
     readings=(
         reading(r"(?P<operationType>[a-zA-Z0-9.]{1,80})"),
         reading(
             r"(?:systemevent-[\w-]{1,80}\s+)?(?P<operationType>compute\.instances\.\w{1,40})\s+"
             r"[\w/-]{1,200}(?:\s+[\w:.+-]{1,60}){0,4}"
         ),
-        reading(r"(?P<error__code>[A-Z]+_[A-Z_]+)(?::? .*)?"),
+        reading(r"\[?(?P<error__code>[A-Z]+_[A-Z_]+)\]?(?::? (?P<error__message>.*))?"),
         reading(
             r"The zone .projects/[^ ]+ does not have enough resources available to fulfill the"
             r" request(?P<stockout>\.).*"
         ),
     ),
     machines=(
+        Naming("vm", "name", where=("kind", "compute#instance")),
         Naming("vm", "protoPayload.instanceName"),
         Naming("vm", "protoPayload.resourceName"),
         Naming("vm", "targetLink"),
@@ -43,14 +44,29 @@ SURFACE = Surface(
 
 DOCS = "https://cloud.google.com/compute/docs"
 SPOT = f"{DOCS}/instances/preemptible"
+QUOTAS = "https://cloud.google.com/compute/resource-usage#preemptible_quotas"
 AUDIT = f"{DOCS}/logging/audit-logging"
 SHUTDOWNS = f"{DOCS}/troubleshooting/troubleshooting-reboots"
 METADATA = f"{DOCS}/metadata/predefined-metadata-keys"
 STOCKOUT = f"{DOCS}/troubleshooting/troubleshooting-vm-creation"
 CROMWELL = "https://github.com/broadinstitute/cromwell/blob/develop/CHANGELOG.md"
 
+SPOT_QUOTA_INSIDE = r".{0,400}\bPREEMPTIBLE_[A-Z0-9_]{2,60}\b.*"
+"""The name of a quota that only spot machines draw on: https://cloud.google.com/compute/resource-usage#preemptible_quotas"""
+
+QUOTA_MESSAGE = (
+    "error.errors.message | error.message | errors.message | lastAttempt.errors.errors.message | description | message"
+)
+QUOTA_METRIC = " | ".join(
+    f"{place}errorDetails.quotaInfo.metricName" for place in ("error.errors.", "error.", "errors.", "")
+)
+
 METHOD = "operationType | protoPayload.methodName | methodName | jsonPayload.event_subtype | event_subtype"
-CODE = "error.errors.code | error.code | error.errors.reason | error.status | errors.code | code"
+CODE = (
+    "error.errors.code | error.code | error.errors.reason | error.status | errors.code"
+    " | lastAttempt.errors.errors.code | code"
+)
+QUOTA_CODES = words("QUOTA_EXCEEDED quotaExceeded CODE_GCE_QUOTA_EXCEEDED GCE_QUOTA_EXCEEDED")
 VALUE = "value | body"
 SYSTEM = r"(?:(?:v1|beta|alpha)\.)?compute\.instances\."
 """How operations and both forms of the audit log begin a method's name."""
@@ -148,15 +164,54 @@ RULES = (
     # No capacity
     rule(
         "stockout",
-        {CODE: says(r"(?:CODE_GCE_)?(?:(?:ZONE|REGION)_)?RESOURCE_POOL_EXHAUSTED(?:_WITH_DETAILS)?|STOCKOUT")},
+        {CODE: says(r"(?:CODE_GCE_)?(?:(?:ZONE|REGION)_)?RESOURCE_POOL_EXHAUSTED(?:_WITH_DETAILS)?|(?:GCE_)?STOCKOUT")},
+        Cause.NO_CAPACITY,
+        "the zone had no such capacity",
+        source=STOCKOUT,
+    ),
+    rule(
+        "stockout-words",
+        {
+            QUOTA_MESSAGE: says(
+                r"(?:.{0,200} )?The zone .?projects/\S{1,200} does not have enough resources available to fulfill the"
+                r" request\b.*"
+                r"|A \S{1,60} VM instance (?:with .{1,120} )?is currently unavailable in the \S{1,60} zone\..*"
+            )
+        },
         Cause.NO_CAPACITY,
         "the zone had no such capacity",
         source=STOCKOUT,
     ),
     rule("stockout-message", {"stockout": "."}, Cause.NO_CAPACITY, "the zone had no such capacity", source=STOCKOUT),
     rule(
+        "spot-quota",
+        {CODE: (*QUOTA_CODES, "RESOURCE_EXHAUSTED", "403", "429"), QUOTA_MESSAGE: says(SPOT_QUOTA_INSIDE)},
+        Cause.NO_CAPACITY,
+        "the quota of spot machines is used up, and on-demand ones have another",
+        source=QUOTAS,
+    ),
+    rule(
+        "spot-quota-metric",
+        {CODE: QUOTA_CODES, QUOTA_METRIC: says(r"compute\.googleapis\.com/preemptible_\w+")},
+        Cause.NO_CAPACITY,
+        "the quota of spot machines is used up, and on-demand ones have another",
+        source=QUOTAS,
+    ),
+    rule(
+        "spot-quota-message",
+        {
+            "statusMessage | details | (text)": says(
+                r"(?:.{0,200} )?(?:Quota .?PREEMPTIBLE_[A-Z0-9_]{2,60}.? exceeded"
+                r"|Insufficient .?PREEMPTIBLE_[A-Z0-9_]{2,60}.? quota)\..*"
+            )
+        },
+        Cause.NO_CAPACITY,
+        "the quota of spot machines is used up, and on-demand ones have another",
+        source=QUOTAS,
+    ),
+    rule(
         "quota",
-        {CODE: ("QUOTA_EXCEEDED", "quotaExceeded", "CODE_GCE_QUOTA_EXCEEDED")},
+        {CODE: QUOTA_CODES},
         Cause.APPLICATION,
         "a quota of the project is used up",
         source=STOCKOUT,

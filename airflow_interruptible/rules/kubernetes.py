@@ -37,8 +37,10 @@ SURFACE = Surface(
         "aks": ("azure-aks", "azure", "azure-vm", "azurevm", "vmss"),
     },
     envelopes=words("""
-        Records body detail object pod remote_pod status state containerStatuses Events data resourceInfo properties
+        Records body detail object pod remote_pod status state containerStatuses initContainerStatuses Events items
+        node_events pod_events data resourceInfo properties
     """),
+    apart=words("node_event pod_event event nodeclaim_event"),
     strings={
         "pod status": "reason",
         "event": "reason",
@@ -46,15 +48,25 @@ SURFACE = Surface(
         "exit code": "terminated.exitCode",
     },
     readings=READINGS,
-    addressed=("Events", "Resources"),
     machines=(
         Naming("vm", "Resources"),
         Naming("instance", "instance-id"),
         Naming("instance", "EC2InstanceId"),
-        Naming("node", "involvedObject.name", where=("involvedObject.kind", "Node")),
+        Naming("instance", "spec.providerID"),
         Naming("node", "node"),
+        Naming("node", "Node.name"),
         Naming("node", "NodeName"),
-        Naming("node", "regarding.name", where=("regarding.kind", "Node")),
+        Naming("node", "spec.nodeName"),
+        *(
+            Naming(thing, f"{field}.name", where=(f"{field}.kind", kind))
+            for field in ("involvedObject", "regarding")
+            for thing, kind in (("node", "Node"), ("pod", "Pod"))
+        ),
+        *(
+            Naming(thing, "metadata.name", where=("kind", kind))
+            for thing, kinds in (("node", ("Node", "NodeList")), ("pod", ("Pod", "PodList")))
+            for kind in kinds
+        ),
     ),
     capacity={
         f"{place}.{label}": words
@@ -166,15 +178,22 @@ RULES = (
         needs=CapacityType.SPOT,
     ),
     rule(
+        "openshift-terminating",
+        {"conditions.Terminating.True.reason": "TerminationRequested"},
+        Cause.SPOT_INTERRUPTION,
+        "OpenShift's termination handler heard that the cloud takes the spot machine back",
+        source="https://github.com/openshift/machine-api-operator/blob/main/docs/user/spot-instances.md",
+    ),
+    rule(
         "scheduler-preempted",
-        {DISRUPTED: "PreemptionByScheduler"},
+        {DISRUPTED: ("PreemptionByScheduler", "PreemptionByKubeScheduler")},
         Cause.INFRASTRUCTURE,
         "the scheduler made room for a pod of higher priority",
         source=DISRUPTIONS,
     ),
     rule(
         "taint-manager",
-        {DISRUPTED: "DeletionByTaintManager"},
+        {DISRUPTED: ("DeletionByTaintManager", "DeletionByDeviceTaintManager")},
         Cause.INFRASTRUCTURE,
         "the node was tainted NoExecute: unreachable, not ready or drained",
         source=DISRUPTIONS,
@@ -276,7 +295,7 @@ RULES = (
     ),
     rule(
         "node-unknown",
-        {"conditions.Ready.Unknown.reason": "NodeStatusUnknown"},
+        {"conditions.Ready.Unknown.reason": ("NodeStatusUnknown", "NodeStatusNeverUpdated")},
         Cause.INFRASTRUCTURE,
         "the node's kubelet stopped reporting",
         source=f"{DOCS}/reference/node/node-status/",

@@ -23,10 +23,24 @@ RULES = (
         "registry-throttled",
         {
             "waiting.reason": ("ErrImagePull", "ImagePullBackOff"),
-            "waiting.message": says(r".*(?:toomanyrequests|429 Too Many Requests|HTTP 429).*"),
+            "waiting.message": says(
+                r".*(?:toomanyrequests|429 Too Many Requests|HTTP 429|ThrottlingException|pull QPS exceeded).*"
+            ),
         },
         Cause.INFRASTRUCTURE,
         "the image registry refused for too many requests",
+        source=IMAGES,
+    ),
+    rule(
+        "registry-failed",
+        {
+            "waiting.reason": ("ErrImagePull", "ImagePullBackOff"),
+            "waiting.message": says(
+                r".*\b50[0234] (?:Internal Server Error|Bad Gateway|Service Unavailable|Gateway Time-?out).*"
+            ),
+        },
+        Cause.INFRASTRUCTURE,
+        "the image registry failed",
         source=IMAGES,
     ),
     rule(
@@ -78,6 +92,34 @@ RULES = (
         source=ADMISSION,
     ),
     rule("own-exit", {EXIT: exits.OWN}, Cause.APPLICATION, "the container exited with an error of its own"),
+    rule(
+        "status-unknown",
+        {"terminated.reason": "ContainerStatusUnknown"},
+        Cause.INFRASTRUCTURE,
+        "the kubelet could not find the container again after the node had been lost",
+        source=f"{SOURCE}/kubelet/status/status_manager.go",
+    ),
+    rule(
+        "phase-unknown",
+        {"phase": "Unknown"},
+        Cause.INFRASTRUCTURE,
+        "the pod's node does not answer",
+    ),
+    rule(
+        "node-broken",
+        {
+            " | ".join(
+                f"conditions.{kind}.True.status"
+                for kind in words("""
+                    KernelDeadlock ReadonlyFilesystem FilesystemCorruptionProblem KubeletProblem ContainerRuntimeProblem
+                    OutOfDisk NetworkUnavailable
+                """)
+            ): "True"
+        },
+        Cause.INFRASTRUCTURE,
+        "the node is broken",
+        source="https://learn.microsoft.com/azure/aks/node-problem-detector",
+    ),
     rule(
         "signalled",
         {EXIT: exits.SIGNALLED},

@@ -38,6 +38,9 @@ READINGS = (
     ),
     # Azure, EC2
     reading(r"Azure deployment failure \((?:Compute\.)?(?P<error__code>\w+)\).*"),
-    reading(r"\(?(?:Code: ?)?(?P<error__code>[A-Z][a-z]+[A-Z]\w+)[):]?\s.*"),
+    reading(
+        r"(?:[\w.]{1,80}Error: )?\(?(?:Code[:=] ?)?.?(?P<error__code>[A-Z][a-z]+[A-Z]\w+).?[):]?"
+        r"\s(?:Message[:=] ?)?(?P<error__message>.*)"
+    ),
     reading(ASG_LAUNCH),
 )

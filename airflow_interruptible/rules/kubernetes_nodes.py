@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from airflow_interruptible.core.capacity import CapacityType
 from airflow_interruptible.core.cause import Cause
 from airflow_interruptible.core.rule import Table, Test, says, words
+from airflow_interruptible.rules.gce import SPOT_QUOTA_INSIDE
 from airflow_interruptible.rules.kubernetes import AUTOSCALER, DOCS, GCP_SPOT, SHUTDOWN, SOURCE, TAINT
 
 if TYPE_CHECKING:
@@ -20,6 +21,10 @@ TAINTS = f"{DOCS}/reference/labels-annotations-taints/"
 SCHEDULER = f"{DOCS}/concepts/scheduling-eviction/kube-scheduler/"
 PRIORITY = f"{DOCS}/concepts/scheduling-eviction/pod-priority-preemption/"
 LIFECYCLE = f"{SOURCE}/controller/nodelifecycle/node_lifecycle_controller.go"
+
+VISIBILITY = "https://cloud.google.com/kubernetes-engine/docs/how-to/cluster-autoscaler-visibility"
+DESCHEDULER = "https://github.com/kubernetes-sigs/descheduler/blob/master/pkg/descheduler/evictions/evictions.go"
+KUEUE = "https://github.com/kubernetes-sigs/kueue/blob/main/apis/kueue/v1beta1/workload_types.go"
 
 VOLUMES = f"{SOURCE}/scheduler/framework/plugins/volumebinding/volume_binding.go"
 
@@ -40,6 +45,90 @@ NO_ROOM = says(r"(?:\d+/\d+|no) nodes (?:are )?available.*Insufficient .*")
 
 rule = Table("k8s", ("k8s", "eks", "gke", "aks"), TAINTS)
 
+EXPLAINED = (
+    rule(
+        "taint-scaled-down",
+        {TAINT: "ToBeDeletedByClusterAutoscaler"},
+        Cause.INFRASTRUCTURE,
+        "the cluster autoscaler is removing the node",
+        source=AUTOSCALER,
+    ),
+    rule(
+        "event-scale-down",
+        {"reason": ("ScaleDown", "ScaleDownEmpty")},
+        Cause.INFRASTRUCTURE,
+        "the cluster autoscaler removed the node",
+        source=AUTOSCALER,
+    ),
+    rule(
+        "event-scale-down-log",
+        {"messageId": "scale.down.node"},
+        Cause.INFRASTRUCTURE,
+        "the cluster autoscaler removed the node",
+        source=VISIBILITY,
+    ),
+    rule(
+        "descheduled",
+        {
+            "reason": says(
+                r"Descheduled|LowNodeUtilization|HighNodeUtilization|PodLifeTime|Remove(?:Pods|Duplicates|Failed)\w*"
+            )
+        },
+        Cause.INFRASTRUCTURE,
+        "the descheduler evicted the pod",
+        source=DESCHEDULER,
+    ),
+    rule(
+        "descheduled-message",
+        {
+            "message": says(
+                r"pod eviction from \S+ node by sigs\.k8s\.io/descheduler|pod evicted by sigs\.k8s\.io/descheduler\w*.*"
+            )
+        },
+        Cause.INFRASTRUCTURE,
+        "the descheduler evicted the pod",
+        source=DESCHEDULER,
+    ),
+    rule(
+        "kueue-stopped-by-person",
+        {"reason | conditions.Evicted.True.reason": ("EvictedDueToDeactivated", "Deactivated", "InactiveWorkload")},
+        Cause.USER_ACTION,
+        "somebody deactivated the workload",
+        source=KUEUE,
+    ),
+    rule(
+        "kueue-evicted",
+        {
+            "reason": words("""
+                EvictedDueToPreempted EvictedDueToNodeFailures EvictedDueToAdmissionCheck
+                EvictedDueToClusterQueueStopped EvictedDueToLocalQueueStopped
+            """)
+        },
+        Cause.INFRASTRUCTURE,
+        "Kueue took the workload's quota for another, or its nodes failed",
+        source=KUEUE,
+    ),
+    rule(
+        "kueue-evicted-condition",
+        {
+            "conditions.Evicted.True.reason": words("""
+                Preempted NodeFailures AdmissionCheck ClusterQueueStopped LocalQueueStopped
+            """)
+        },
+        Cause.INFRASTRUCTURE,
+        "Kueue took the workload's quota for another, or its nodes failed",
+        source=KUEUE,
+    ),
+    rule(
+        "drained",
+        {"reason": ("DrainStarting", "DrainSucceeded")},
+        Cause.INFRASTRUCTURE,
+        "Draino drained the node",
+        source="https://github.com/planetlabs/draino/blob/master/internal/kubernetes/eventhandler.go",
+    ),
+)
+"""What says why a node or a pod was ended. It stands above what a vanished spot node is presumed to mean."""
+
 RULES = (
     rule(
         "taint-lost",
@@ -53,13 +142,6 @@ RULES = (
         Cause.INFRASTRUCTURE,
         "the node was lost",
         source=TAINTS,
-    ),
-    rule(
-        "taint-scaled-down",
-        {TAINT: "ToBeDeletedByClusterAutoscaler"},
-        Cause.INFRASTRUCTURE,
-        "the cluster autoscaler is removing the node",
-        source=AUTOSCALER,
     ),
     rule(
         "taint-impending",
@@ -120,17 +202,64 @@ RULES = (
         needs=CapacityType.SPOT,
     ),
     rule(
+        "scale-up-spot-quota",
+        {"reason": ("FailedScaleUp", "FailedToScaleUpGroup", "ScaleUpFailed"), "message": says(SPOT_QUOTA_INSIDE)},
+        Cause.NO_CAPACITY,
+        "the quota of spot machines is used up, and on-demand ones have another",
+        source=VISIBILITY,
+    ),
+    rule(
         "scale-up-quota",
-        {"reason": "FailedScaleUp", "message": says(r"Node scale up .* failed: GCE quota exceeded\b.*")},
+        {
+            "reason": ("FailedScaleUp", "FailedToScaleUpGroup", "ScaleUpFailed"),
+            "message": says(
+                r"(?:Node scale up|Scale-up) .*(?:GCE quota exceeded|quota .{0,40}exceeded|exceeding approved)\b.*"
+            ),
+        },
         Cause.APPLICATION,
         "a quota of the project is used up",
-        source="https://cloud.google.com/kubernetes-engine/docs/how-to/cluster-autoscaler-visibility",
+        source=VISIBILITY,
     ),
     rule(
         "failed-scale-up",
-        {"reason": "FailedScaleUp"},
+        {"reason": ("FailedScaleUp", "FailedToScaleUpGroup", "ScaleUpFailed")},
         Cause.NO_CAPACITY,
         "the cluster autoscaler could not get a node",
+        source=AUTOSCALER,
+    ),
+    rule(
+        "scale-up-log-quota",
+        {"messageId": "scale.up.error.quota.exceeded"},
+        Cause.APPLICATION,
+        "a quota of the project is used up",
+        source=VISIBILITY,
+    ),
+    rule(
+        "scale-up-log",
+        {"messageId": "scale.up.error.out.of.resources"},
+        Cause.NO_CAPACITY,
+        "the zone had no such capacity",
+        source=VISIBILITY,
+    ),
+    rule(
+        "scale-up-log-timeout",
+        {"messageId": "scale.up.error.waiting.for.instances.timeout"},
+        Cause.INFRASTRUCTURE,
+        "the new nodes did not come up in time",
+        source=VISIBILITY,
+    ),
+    rule(
+        "scale-down-undecided",
+        {"reason": ("ScaleDownFailed", "DeletionCandidateOfClusterAutoscaler")},
+        Cause.UNKNOWN,
+        "the cluster autoscaler left the node in place",
+        source=AUTOSCALER,
+    ),
+    rule(
+        "taint-candidate",
+        {TAINT: "DeletionCandidateOfClusterAutoscaler"},
+        Cause.UNKNOWN,
+        "the cluster autoscaler may remove the node later",
         source=AUTOSCALER,
     ),
     rule(
@@ -152,6 +281,7 @@ RULES = (
         {
             "reason": words("""
                 NodeNotReady TaintManagerEviction NodeControllerEviction DeletingNode RemovingNode Rebooted
+                DeletingAllPods TerminatingEvictedPod DeviceTaintManagerEviction
             """)
         },
         Cause.INFRASTRUCTURE,
@@ -195,12 +325,5 @@ RULES = (
         Cause.INFRASTRUCTURE,
         "the pod's node was shut down",
         source=SHUTDOWN,
-    ),
-    rule(
-        "event-scale-down",
-        {"reason": ("ScaleDown", "ScaleDownEmpty")},
-        Cause.INFRASTRUCTURE,
-        "the cluster autoscaler removed the node",
-        source=AUTOSCALER,
     ),
 )

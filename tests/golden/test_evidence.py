@@ -53,8 +53,9 @@ def test_every_rule_has_a_payload_of_its_own(rule: str) -> None:
 
 
 @pytest.mark.parametrize("name", [name for name in GOLDEN if name not in RULES])
-def test_a_file_is_named_after_a_rule_or_is_a_near_miss(name: str) -> None:
-    assert Path(name).name.startswith("near-miss-"), f"{name} is neither a rule's id nor a near miss"
+def test_a_file_is_named_after_a_rule_or_is_another_case(name: str) -> None:
+    other_case = Path(name).name.startswith(("near-miss-", "also-"))
+    assert other_case, f"{name} is neither a rule's id, nor a near miss, nor another payload of a rule (also-*)"
 
 
 @pytest.mark.parametrize("name", GOLDEN)

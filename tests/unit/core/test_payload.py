@@ -127,6 +127,107 @@ def test_of_a_shared_list_of_events_only_ours_count() -> None:
     assert reading("aks", "imds json", {**events, "this_vm": "a"}).facts["eventtype"] == ("Preempt",)
 
 
+def cause(payload: object, context: object = None, service: str = "k8s") -> str:
+    return classify(reading(service, "events", payload, context), DEFAULT_RULES).cause.value
+
+
+def event(reason: str, node: str, message: str = "") -> dict[str, object]:
+    return {"reason": reason, "message": message, "involvedObject": {"kind": "Node", "name": node}}
+
+
+def test_what_two_events_say_never_adds_up() -> None:
+    one = {"reason": "Evicted", "message": "Evicted pod: Drifted"}
+    apart = [{"reason": "Evicted", "message": "?"}, {"reason": "Killing", "message": "Evicted pod: Drifted"}]
+
+    assert cause([one]) == "infrastructure"
+    assert cause(apart) == "unknown"
+    assert cause({"items": apart}) == "unknown"
+
+
+def test_what_is_said_of_the_whole_is_said_of_its_parts() -> None:
+    job = {"eventName": "SERVICE_TASK_PLACEMENT_FAILURE", "events": [{"reason": "x"}, {"reason": "RESOURCE:CPU"}]}
+
+    assert cause(job, service="ecs") == "no_capacity"
+
+
+def test_the_most_telling_event_decides_wherever_it_stands() -> None:
+    removal = [event("NodeNotReady", "a"), event("RemovingNode", "a")]
+    for telling, expected in (("SpotInterrupted", "spot_interruption"), ("ScaleDown", "infrastructure")):
+        for events in ([event(telling, "a"), *removal], [*removal, event(telling, "a")]):
+            assert cause(events, {"capacity": "spot", "node": "a"}) == expected
+
+
+def test_an_event_beside_a_pod_explains_the_pods_end() -> None:
+    pod = {"conditions": [{"type": "DisruptionTarget", "status": "True", "reason": "DeletionByPodGC"}]}
+    spot = {"capacity": "spot"}
+
+    assert cause(pod, spot) == "spot_interruption"
+    assert cause({**pod, "node_event": {"reason": "ScaleDown"}}, spot) == "infrastructure"
+    assert cause({**pod, "node_event": {"reason": "NodeNotReady"}}, spot) == "spot_interruption"
+
+
+def test_only_events_of_our_own_machine_count() -> None:
+    events = [event("SpotInterrupted", "b"), event("DisruptionTerminating", "a")]
+
+    assert cause(events, {"node": "a", "capacity": "spot"}) == "infrastructure"
+    assert cause(events, {"node": "b", "capacity": "spot"}) == "spot_interruption"
+    assert "not where the attempt ran" in classify(reading("k8s", "", events, {"node": "c"}), DEFAULT_RULES).reason
+
+
+def test_of_several_machines_without_knowing_ours_nothing_is_known_unless_they_agree() -> None:
+    assert cause([event("SpotInterrupted", "a"), event("NodeReady", "b")]) == "unknown"
+    assert cause([event("SpotInterrupted", "a"), event("SpotInterrupted", "b")]) == "spot_interruption"
+    assert cause([event("SpotInterrupted", "a"), event("NodeNotReady", "a")]) == "spot_interruption"
+
+
+def test_a_pod_tells_which_node_is_its_own() -> None:
+    pod = {"kind": "Pod", "spec": {"nodeName": "a"}, "status": {"phase": "Failed"}}
+
+    assert cause({**pod, "node_events": [event("SpotInterrupted", "b")]}) == "unknown"
+    assert cause({**pod, "node_events": [event("SpotInterrupted", "a")]}) == "spot_interruption"
+
+
+def test_a_neighbour_that_succeeded_is_not_us() -> None:
+    jobs = {"jobs": [{"status": "SUCCEEDED"}, {"status": "FAILED", "statusReason": "Task failed to start"}]}
+
+    assert cause(jobs, service="batch") == "infrastructure"
+    assert cause({"jobs": [{**jobs["jobs"][0], "statusReason": "Task failed to start"}]}, service="batch") == "unknown"
+
+
+MISMATCH = (
+    "Executor KubernetesExecutor(parallelism=32) reported that the task instance <TaskInstance: d.t r [{state}] x=1>"
+    " finished with state failed, but the task instance's state attribute is {state}. Learn more: https://x.y/z"
+    " Extra info: {info}"
+)
+
+
+@pytest.mark.parametrize(
+    ("state", "info", "expected"),
+    [
+        ("running", "Pod failed because of NodeLost", "infrastructure"),
+        ("running", "Pod failed because of DeadlineExceeded", "application"),
+        ("queued", "Pod failed because of Error", "infrastructure"),
+        ("running", "Pod failed because of Error", "unknown"),
+        ("queued", "None", "infrastructure"),
+        ("running", "WorkerLostError('Worker exited prematurely: signal 15 (SIGTERM) Job: 3.')", "infrastructure"),
+    ],
+)
+def test_a_sentence_counts_only_where_what_it_wraps_says_nothing(state: str, info: str, expected: str) -> None:
+    message = MISMATCH.format(state=state, info=info)
+
+    for line in (message, f"[2026-11-28T10:00:00.000+0000] {{scheduler_job_runner.py:1}} ERROR - {message}"):
+        assert cause(line, service="airflow") == expected
+
+
+def test_wrapping_without_end_ends() -> None:
+    assert cause(
+        "airflow.exceptions.AirflowException: " * 50 + "Pod failed because of NodeLost", service="airflow"
+    ) in (
+        "unknown",
+        "infrastructure",
+    )
+
+
 anything = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text() | st.binary(),
     lambda inner: st.lists(inner) | st.dictionaries(st.text() | st.integers(), inner) | st.tuples(inner),

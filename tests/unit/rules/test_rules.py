@@ -28,7 +28,8 @@ PATTERNS = {
         for field, test in rule.when.items()
         if isinstance(test, re.Pattern)
     },
-    **{f"reading {r.pattern.pattern[:60]}": r.pattern for surface in DEFAULT_SURFACES for r in surface.readings},
+    **{f"reading {pattern.pattern[:60]}": pattern for surface in DEFAULT_SURFACES for pattern in surface.readings},
+    **{f"wrapper {w.pattern.pattern[:60]}": w.pattern for surface in DEFAULT_SURFACES for w in surface.wrappers},
 }
 SERVICES = {name for surface in DEFAULT_SURFACES for name in surface.services}
 
