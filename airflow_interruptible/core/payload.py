@@ -80,7 +80,7 @@ def _evidence(name: str, spelling: Surface, surface: str, payload: object, attem
     else:
         ran_on = attempt.ran_on
         facts = _bare(payload, surface, spelling)
-        records = [Record(facts, _names(facts, spelling))]
+        records = [Record(facts, _names(facts, spelling, facts))]
     ran_on |= _subject(records[0], ran_on)
     said = [record for record in records if record.facts] or records
     ours = [record for record in said if record.elsewhere(ran_on) is None] or said
@@ -104,13 +104,19 @@ def _records(payload: object, spelling: Surface) -> list[Record]:
         facts: Facts = {key: tuple(values) for key, values in part.facts.items()}
         for key in spelling.read:
             facts.update(_read_strings(facts.get(key, ()), spelling))
-        names = _names(facts, spelling)
-        if part.whole >= 0:
-            whole, kinds = records[part.whole], {kind for kind, _ in names}
-            facts = {**whole.facts, **facts}
-            names |= {identity for identity in whole.names if identity[0] not in kinds}
-        records.append(Record(facts, names))
-    return records
+        own, whole = facts, records[part.whole] if part.whole >= 0 else Record({})
+        facts = {**whole.facts, **own}
+        names = _names(facts, spelling, own)
+        kinds = {kind for kind, _ in names}
+        records.append(Record(facts, names | {identity for identity in whole.names if identity[0] not in kinds}))
+    return _of_the_main_one(records, spelling.main)
+
+
+def _of_the_main_one(records: list[Record], main: tuple[str, str] | None) -> list[Record]:
+    """Without what is said of the others, if the one that matters is among them."""
+    if main is None or not any(_has(record.facts, *main) for record in records):
+        return records
+    return [record for record in records if main[0] not in record.facts or _has(record.facts, *main)]
 
 
 def _subject(whole: Record, ran_on: frozenset[Identity]) -> frozenset[Identity]:
@@ -167,8 +173,10 @@ def _over(record: Record, spelling: Surface) -> bool:
     return any(_has(record.facts, key, value) for key, value in spelling.success.items())
 
 
-def _names(facts: Facts, spelling: Surface) -> frozenset[Identity]:
-    return frozenset(identity for naming in spelling.machines for identity in _named(facts, naming))
+def _names(facts: Facts, spelling: Surface, own: Facts) -> frozenset[Identity]:
+    """The machines that its own fields name."""
+    namings = (naming for naming in spelling.machines if field_key(naming.name) in own)
+    return frozenset(identity for naming in namings for identity in _named(facts, naming))
 
 
 def _named(facts: Facts, naming: Naming) -> list[Identity]:

@@ -75,6 +75,8 @@ class Surface:
     :param wrappers: sentences around what somebody else says; the first that matches is unwrapped.
     :param read: fields whose strings are put through ``readings`` too.
     :param history: lists of which only the last item says how it ended.
+    :param main: a field and its value in the item of a list that alone counts if it is there: the container called
+        ``base``.
     :param machines: fields that name the machine the payload is about.
     :param capacity: field to value to capacity: what a payload itself says the attempt ran on.
     :param success: fields and values which say that the attempt had succeeded.
@@ -89,6 +91,7 @@ class Surface:
     wrappers: tuple[Wrapper, ...] = ()
     read: tuple[str, ...] = ()
     history: tuple[str, ...] = ()
+    main: tuple[str, str] | None = None
     machines: tuple[Naming, ...] = ()
     capacity: Mapping[str, Mapping[str, CapacityType]] = field(default_factory=dict)
     success: Mapping[str, str] = field(default_factory=dict)

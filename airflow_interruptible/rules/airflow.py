@@ -53,7 +53,7 @@ SURFACE = Surface(
             r" (?P<StateChangeReason__Message>.*)",
             service="emr",
         ),
-        wrapper(r"EMR Serverless job failed: (?P<StateChangeReason__Message>.*)", service="emr"),
+        wrapper(r"EMR Serverless job failed: (?P<stateDetails>.*)", service="emr"),
         wrapper(
             r"\(?.?Exiting Job (?:%s Run State: %s., .)?jr_\w{1,80}(?: Run State: |., .)(?P<JobRunState>[A-Z]+).?\)?",
             service="glue",

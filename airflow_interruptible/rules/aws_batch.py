@@ -10,10 +10,12 @@ from airflow_interruptible.core.capacity import CapacityType
 from airflow_interruptible.core.cause import Cause
 from airflow_interruptible.core.rule import Table, says
 from airflow_interruptible.core.surface import Naming, Surface, reading, wrapper
+from airflow_interruptible.rules.ecs import HOST_RECORDS
 
 SURFACE = Surface(
     services={"batch": ("awsbatch", "aws-batch", "aws batch")},
     envelopes=("Records", "body", "Message", "detail", "jobs", "job"),
+    apart=HOST_RECORDS,
     strings={"statusReason": "statusReason", "container state": "container.reason", "exit code": "exitCode"},
     readings=(reading(r"Host EC2 \(instance (?P<ec2InstanceId>i-[0-9a-f]+)\) (?:stopped|terminated)\.?"),),
     wrappers=(

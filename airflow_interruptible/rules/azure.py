@@ -26,11 +26,11 @@ PREEMPTING = words(
 """The condition's names: the node problem detector's of AKS, since 2026 another, and Karpenter's for it.
 https://github.com/Azure/karpenter-provider-azure/pull/1695, https://github.com/Azure/karpenter-provider-azure/pull/1829"""
 
-SPOT_QUOTA = (
-    r"(?:.{0,200}\b)?(?:exceeding (?:approved|quota limits of) .?(?:Total Regional )?(?:Low-?Priority|Spot)"
-    r"[\w -]*.? ?quota"
-    r"|Total Regional (?:Low-priority|Spot) vCPUs).*"
+SPOT_CORES = (
+    r"exceeding (?:approved|quota limits of) .?(?:Total Regional )?(?:Low-?Priority|Spot)[\w -]*.? ?quota.*"
+    r"|Total Regional (?:Low-priority|Spot) vCPUs.*"
 )
+SPOT_QUOTA = rf"(?:.{{0,200}}\b)?(?:{SPOT_CORES})"
 """The words of a quota error that is about spot cores. On-demand cores have another quota."""
 
 MESSAGE = "error.message | message | error.details.message | error.details.message.error.message"
@@ -185,7 +185,11 @@ RULES = (
     ),
     rule(
         "spot-quota-message",
-        {"message | reason | (text)": says(SPOT_QUOTA)},
+        {
+            "message | reason | (text)": says(
+                rf"Operation (?:could not be completed as it )?results in (?:{SPOT_CORES})"
+            )
+        },
         Cause.NO_CAPACITY,
         "the quota of spot cores is used up, and on-demand ones have another",
         source=SPOT_TROUBLES,

@@ -8,12 +8,13 @@ from __future__ import annotations
 
 from airflow_interruptible.core.cause import Cause
 from airflow_interruptible.core.rule import Table, words
-from airflow_interruptible.core.surface import Surface
+from airflow_interruptible.core.surface import Naming, Surface
 from airflow_interruptible.rules import exits
 
 SURFACE = Surface(
     services={"azurebatch": ("azure-batch", "azure batch", "azure_batch")},
     envelopes=("task", "node", "computeNode", "pool", "body", "properties"),
+    machines=(Naming("node", "nodeId"), Naming("node", "nodeInfo.nodeId")),
     strings={"statusReason": "BatchNodeState", "exit code": "executionInfo.exitCode", "event": "BatchNodeState"},
 )
 
@@ -25,6 +26,8 @@ POOL = "https://learn.microsoft.com/azure/batch/batch-pool-node-error-checking"
 STATE = "BatchNodeState | nodeState | computeNodeState | state"
 FAILURE = "executionInfo.failureInfo | failureInfo | schedulingError | executionInfo.schedulingError"
 CATEGORY = " | ".join(f"{place.strip()}.category" for place in FAILURE.split("|"))
+FAILURE_CODE = " | ".join(f"{place.strip()}.code" for place in FAILURE.split("|"))
+RELAYED = "resizeErrors.values.value.error.code | values.value.error.code"
 RESIZE = "resizeErrors.code | resizeError.code | code"
 
 rule = Table("azurebatch", ("azurebatch",), NODE)
@@ -45,6 +48,17 @@ RULES = (
         "the node is leaving, by a person or by a resize",
     ),
     rule(
+        "ended-by-person",
+        {
+            f"{FAILURE_CODE} | terminateReason | executionInfo.terminateReason": words("""
+                TaskEnded JobTerminated JobDisabled UserTerminate
+            """)
+        },
+        Cause.USER_ACTION,
+        "somebody ended the task or its job, and the exit code is what follows from it",
+        source=TASK,
+    ),
+    rule(
         "user-error",
         {CATEGORY: "UserError"},
         Cause.APPLICATION,
@@ -52,6 +66,25 @@ RULES = (
         source=TASK,
     ),
     rule("server-error", {CATEGORY: "ServerError"}, Cause.INFRASTRUCTURE, "the Batch service failed", source=TASK),
+    rule(
+        "relayed",
+        {
+            RELAYED: words("""
+                BadRequest ScopeLocked RequestDisallowedByPolicy InvalidParameter AuthorizationFailed
+                LinkedAuthorizationFailed InvalidTemplateDeployment SubnetIsFull
+            """)
+        },
+        Cause.APPLICATION,
+        "what is below the pool refused its settings",
+        source=POOL,
+    ),
+    rule(
+        "spot-quota",
+        {RESIZE: ("AccountLowPriorityCoreQuotaReached", "AccountSpotCoreQuotaReached")},
+        Cause.NO_CAPACITY,
+        "the quota of spot cores is used up, and dedicated ones have another",
+        source=POOL,
+    ),
     rule(
         "no-capacity",
         {
@@ -67,8 +100,7 @@ RULES = (
         "quota",
         {
             RESIZE: words("""
-                AccountCoreQuotaReached AccountLowPriorityCoreQuotaReached AccountSpotCoreQuotaReached
-                AccountVMSeriesCoreQuotaReached
+                AccountCoreQuotaReached AccountVMSeriesCoreQuotaReached
             """)
         },
         Cause.APPLICATION,

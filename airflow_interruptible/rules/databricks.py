@@ -13,7 +13,9 @@ from airflow_interruptible.core.capacity import CapacityType
 from airflow_interruptible.core.cause import Cause
 from airflow_interruptible.core.rule import Table, says, words
 from airflow_interruptible.core.surface import Surface, reading
+from airflow_interruptible.rules.azure import SPOT_QUOTA
 from airflow_interruptible.rules.ec2_states import INTERRUPTED
+from airflow_interruptible.rules.gce import SPOT_QUOTA_INSIDE
 
 if TYPE_CHECKING:
     import re
@@ -42,7 +44,7 @@ SURFACE = Surface(
         reading(
             rf"{CLUSTER_ENDED}"
             r"(?P<code>[A-Z][A-Z0-9]*_[A-Z0-9_]+|CANCELED|INACTIVITY|UNKNOWN)"
-            r"(?: ?\((?P<type>[A-Z_]+)\).*|: .*|\.)?"
+            r"(?: ?\((?P<type>[A-Z_]+)\)(?P<parameters__message>.*)|: .*|\.)?"
         ),
         parameter("aws_instance_state_reason", r"(?:Server|Client)\.\w+(?:\.\w+)?"),
         parameter("aws_spot_request_status", r"[a-z]+(?:-[a-z]+){1,6}"),
@@ -80,7 +82,19 @@ def _of(*parameters: str) -> str:
 
 
 STATE_REASON, SPOT_STATUS = _of("aws_instance_state_reason"), _of("aws_spot_request_status")
-LAUNCH_ERROR = _of("aws_api_error_code", "azure_error_code", "aws_spot_request_status", "aws_spot_request_fault_code")
+LAUNCH_MESSAGE = (
+    _of(
+        "azure_error_message",
+        "aws_error_message",
+        "gcp_error_message",
+        "aws_api_error_code",
+        "databricks_error_message",
+    )
+    + " | parameters.message"
+)
+LAUNCH_ERROR = _of(
+    "aws_api_error_code", "azure_error_code", "gcp_error_code", "aws_spot_request_status", "aws_spot_request_fault_code"
+)
 
 NO_CAPACITY = words("""
     AWS_INSUFFICIENT_INSTANCE_CAPACITY_FAILURE AWS_MAX_SPOT_INSTANCE_COUNT_EXCEEDED_FAILURE
@@ -180,11 +194,37 @@ RULES = (
         source=PARAMETERS,
     ),
     rule(
+        "cancelled-flag",
+        {"user_cancelled_or_timedout": "True", "result_state": "CANCELED"},
+        Cause.USER_ACTION,
+        "somebody cancelled the run, and what became of the cluster follows from it",
+        source=RUN_STATES,
+    ),
+    rule(
+        "spot-quota",
+        {
+            CODE: words("""
+                CLOUD_PROVIDER_LAUNCH_FAILURE AZURE_QUOTA_EXCEEDED_EXCEPTION AZURE_OPERATION_NOT_ALLOWED_EXCEPTION
+                GCP_QUOTA_EXCEEDED GCP_RESOURCE_QUOTA_EXCEEDED AWS_RESOURCE_QUOTA_EXCEEDED
+            """),
+            LAUNCH_MESSAGE: says(
+                SPOT_QUOTA
+                + r"|"
+                + SPOT_QUOTA_INSIDE
+                + r"|.{0,200}\b(?:Max spot instance count|MaxSpotInstanceCount)\b.*"
+            ),
+        },
+        Cause.NO_CAPACITY,
+        "the quota of spot machines is used up, and on-demand ones have another",
+        source=PARAMETERS,
+    ),
+    rule(
         "launch-no-capacity",
         {
             CODE: "CLOUD_PROVIDER_LAUNCH_FAILURE",
             LAUNCH_ERROR: words("""
-                InsufficientInstanceCapacity UnfulfillableCapacity SkuNotAvailable AllocationFailed
+                InsufficientInstanceCapacity UnfulfillableCapacity MaxSpotInstanceCountExceeded SpotMaxPriceTooLow
+                ZONE_RESOURCE_POOL_EXHAUSTED ZONE_RESOURCE_POOL_EXHAUSTED_WITH_DETAILS SkuNotAvailable AllocationFailed
                 ZonalAllocationFailed OverconstrainedAllocationRequest capacity-not-available
                 capacity-oversubscribed price-too-low
             """),

@@ -13,7 +13,7 @@ from airflow_interruptible.core.surface import Surface, reading
 SURFACE = Surface(
     services={"dataproc": ("google-dataproc", "gcp-dataproc")},
     envelopes=("job", "status", "cluster", "batch", "body"),
-    aliases={"statemessage": "details"},
+    aliases={"statemessage": "details", "detail": "details"},
     strings={"statusReason": "details"},
     readings=(reading(r"(?P<error__code>[A-Z]+_[A-Z_]+)(?::? .*)?"),),
 )
@@ -28,6 +28,12 @@ RULES = (
     rule(
         "cancelled",
         {"state": ("CANCELLED", "CANCEL_PENDING", "CANCEL_STARTED")},
+        Cause.USER_ACTION,
+        "somebody cancelled the job",
+    ),
+    rule(
+        "cancelled-message",
+        {"details | (text)": says(r"(?:Job|Batch) (?:was )?cancell?ed\b.{0,200}")},
         Cause.USER_ACTION,
         "somebody cancelled the job",
     ),

@@ -23,7 +23,7 @@ SURFACE = Surface(
     },
     envelopes=words("""
         Records body Message detail CloudTrailEvent Reservations Instances Instance SpotInstanceRequests
-        SpotInstanceRequest Events response
+        SpotInstanceRequest Events response Activities InstanceStatuses HistoryRecords EventInformation
     """),
     read=("StatusMessage",),
     readings=(
@@ -43,6 +43,7 @@ SURFACE = Surface(
         Naming("instance", "instance-id"),
         Naming("instance", "InstanceId"),
         Naming("instance", "EC2InstanceId"),
+        Naming("node", "PrivateDnsName"),
         Naming("instance", "serviceEventDetails.instanceIdSet"),
     ),
     capacity={
@@ -56,6 +57,8 @@ API = "https://docs.aws.amazon.com/AWSEC2/latest/APIReference"
 NOTICE = f"{GUIDE}/spot-instance-termination-notices.html"
 SCHEDULED = f"{GUIDE}/monitoring-instances-status-check_sched.html"
 TRAIL = "https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/BidEvictedEvent.html"
+ASG_EVENTS = "https://docs.aws.amazon.com/autoscaling/ec2/userguide/ec2-auto-scaling-event-reference.html"
+FLEET_EVENTS = f"{GUIDE}/monitor-ec2-fleet-using-eventbridge.html"
 HANDLER = "https://github.com/aws/aws-node-termination-handler/tree/main/pkg/monitor/sqsevent"
 
 MOMENT = says(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d{1,6})?Z?")
@@ -109,7 +112,79 @@ RULES = (
         },
         Cause.UNKNOWN,
         "somebody, or an autoscaler, asked for the instance's end",
-        source="https://docs.aws.amazon.com/autoscaling/ec2/userguide/ec2-auto-scaling-event-reference.html",
+        source=ASG_EVENTS,
+    ),
+    rule(
+        "asg-spot",
+        {
+            "Cause": says(
+                r"At \S+ (?:an )?instance .*taken out of service in response to an? (?:EC2 )?spot (?:instance )?"
+                r"interruption\b.*"
+            )
+        },
+        Cause.SPOT_INTERRUPTION,
+        "the Auto Scaling group replaced the instance for a Spot interruption",
+        source=ASG_EVENTS,
+    ),
+    rule(
+        "asg-replaced",
+        {
+            "Cause": says(
+                r"At \S+ (?:an )?instance .*taken out of service in response to"
+                r" (?:an? (?:EC2 )?(?:instance )?(?:rebalance recommendation|status check failure|maintenance event)"
+                r"|a difference between desired and actual capacity|an availability zone rebalance|an instance refresh)"
+                r"\b.*"
+            )
+        },
+        Cause.INFRASTRUCTURE,
+        "the Auto Scaling group replaced the instance",
+        source=ASG_EVENTS,
+    ),
+    rule(
+        "fleet-change",
+        {
+            "detail-type": ("EC2 Spot Fleet Instance Change", "EC2 Fleet Instance Change"),
+            "sub-type": "termination_notified",
+        },
+        Cause.INFRASTRUCTURE,
+        "the fleet was scaled down",
+        source=FLEET_EVENTS,
+    ),
+    rule(
+        "fleet-spot-limit",
+        {"EventSubType | sub-type": "spotInstanceCountLimitExceeded"},
+        Cause.NO_CAPACITY,
+        "the limit of Spot instances is reached, and on-demand ones have another",
+        source=FLEET_EVENTS,
+    ),
+    rule(
+        "fleet-settings",
+        {
+            "EventSubType | sub-type": words("""
+                iamFleetRoleInvalid spotFleetRequestConfigurationInvalid fleetConfigurationInvalid launchSpecUnusable
+                registerWithLoadBalancersFailed
+            """)
+        },
+        Cause.APPLICATION,
+        "the fleet's settings do not allow the launch",
+        source=FLEET_EVENTS,
+    ),
+    rule(
+        "terminated-by-person",
+        {
+            "eventName": ("TerminateInstances", "StopInstances", "RebootInstances"),
+            "userIdentity.type": ("IAMUser", "Root", "IdentityCenterUser"),
+        },
+        Cause.USER_ACTION,
+        "somebody ended the instance through the API",
+        source="https://docs.aws.amazon.com/awscloudtrail/latest/userguide/cloudtrail-event-reference-user-identity.html",
+    ),
+    rule(
+        "status-impaired",
+        {"SystemStatus.Status": "impaired"},
+        Cause.INFRASTRUCTURE,
+        "AWS's own host under the instance failed its checks",
+        source=f"{GUIDE}/monitoring-system-instance-status-check.html",
     ),
     rule(
         "event-asg",

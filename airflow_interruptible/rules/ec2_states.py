@@ -72,6 +72,12 @@ RULES = (
         "somebody ended the instance through the API",
     ),
     rule(
+        "state-transition-person",
+        {"StateTransitionReason": says(r"User initiated(?: shutdown)?(?: \([\d :GMTUTC-]+\))?")},
+        Cause.USER_ACTION,
+        "somebody ended the instance through the API",
+    ),
+    rule(
         "state-client",
         {STATE_CODE: ("Client.InternalError", "Client.InvalidSnapshot.NotFound", "Client.VolumeLimitExceeded")},
         Cause.APPLICATION,
@@ -174,6 +180,7 @@ RULES = (
         {
             ERROR: words("""
                 InternalError InternalFailure ServiceUnavailable Unavailable RequestLimitExceeded
+                EC2ThrottledException
             """)
         },
         Cause.INFRASTRUCTURE,

@@ -12,9 +12,13 @@ from airflow_interruptible.core.rule import Table, says
 from airflow_interruptible.core.surface import Naming, Surface, reading, wrapper
 from airflow_interruptible.rules import exits
 
+HOST_RECORDS = ("instance", "ec2_instance", "host", "instance_event", "host_event", "container_instance_event")
+"""Names of what somebody puts beside a task about the instance under it."""
+
 SURFACE = Surface(
     services={"ecs": ("amazon-ecs", "aws-ecs"), "fargate": ("ecs-fargate", "aws-fargate")},
     envelopes=("Records", "body", "Message", "detail", "tasks", "task", "serviceEvents", "events"),
+    apart=HOST_RECORDS,
     strings={
         "stoppedReason/stopCode": "stoppedReason",
         "stoppedReason": "stoppedReason",
@@ -53,6 +57,7 @@ PULL = f"{GUIDE}/task_cannot_pull_image.html"
 CAPACITY = f"{GUIDE}/fargate-capacity-providers.html"
 FAILURES = f"{GUIDE}/api_failures_messages.html"
 SERVICE_EVENTS = f"{GUIDE}/service-event-messages-list.html"
+STATE = "https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_StateReason.html"
 AGENT = "https://github.com/aws/amazon-ecs-agent/blob/master/agent/app/agent.go"
 
 REASON = "stoppedReason | statusReason | containers.reason | container.reason | attempts.container.reason | (text)"
@@ -89,6 +94,20 @@ RULES = (
         Cause.SPOT_INTERRUPTION,
         "AWS took the Fargate Spot capacity back",
         source=CAPACITY,
+    ),
+    rule(
+        "host-taken-back",
+        {REASON: HOST_GONE, "StateReason.Code": ("Server.SpotInstanceTermination", "Server.SpotInstanceShutdown")},
+        Cause.SPOT_INTERRUPTION,
+        "EC2 took the Spot instance under the task back",
+        source=STATE,
+    ),
+    rule(
+        "host-ended-otherwise",
+        {REASON: HOST_GONE, "StateReason.Code": says(r"(?:Client|Server)\.[A-Z]\w+")},
+        Cause.INFRASTRUCTURE,
+        "the instance under the task went away, and not because EC2 took it back",
+        source=STATE,
     ),
     rule(
         "host-gone-on-spot",

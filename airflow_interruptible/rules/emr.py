@@ -14,7 +14,10 @@ from airflow_interruptible.core.surface import Naming, Surface, reading
 SURFACE = Surface(
     services={"emr": ("aws-emr", "emr-containers", "emr-serverless", "elasticmapreduce")},
     envelopes=("detail", "Cluster", "Status", "Step", "Instance", "InstanceGroup", "InstanceFleet", "jobRun", "body"),
-    aliases={"code": "StateChangeReason.Code", "message": "StateChangeReason.Message"},
+    aliases={
+        "code": "StateChangeReason.Code",
+        "message": "StateChangeReason.Message",
+    },
     strings={"statusReason": "StateChangeReason.Message"},
     readings=(
         reading(r"(?P<exitStatus>-10[0-9])"),
@@ -28,6 +31,7 @@ SURFACE = Surface(
     capacity={"Market": {"SPOT": CapacityType.SPOT, "ON_DEMAND": CapacityType.ON_DEMAND}},
 )
 
+DETAILS = "https://docs.aws.amazon.com/emr/latest/ManagementGuide/emr-troubleshoot-error-errordetail.html"
 API = "https://docs.aws.amazon.com/emr/latest/APIReference"
 CLUSTER = f"{API}/API_ClusterStateChangeReason.html"
 STEP = f"{API}/API_StepStatus.html"
@@ -35,12 +39,50 @@ SPOT = "https://docs.aws.amazon.com/emr/latest/ManagementGuide/emr-plan-instance
 CONTAINERS = "https://docs.aws.amazon.com/emr-on-eks/latest/APIReference/API_JobRun.html"
 
 CODE = "StateChangeReason.Code"
+DETAIL = "ErrorDetails.ErrorCode | ErrorDetail.ErrorCode | ErrorCode"
 MESSAGE = "StateChangeReason.Message | (text)"
 
 rule = Table("emr", ("emr",), CLUSTER)
 
 RULES = (
     rule("stopped-by-person", {CODE: "USER_REQUEST"}, Cause.USER_ACTION, "somebody terminated the cluster"),
+    rule(
+        "stopped-by-person-words",
+        {
+            MESSAGE: says(
+                r"(?:Terminated by user request|User request|Cancelled by user|JobRun was cancelled by the user)\.?"
+            )
+        },
+        Cause.USER_ACTION,
+        "somebody terminated the cluster",
+    ),
+    rule(
+        "primary-spot",
+        {DETAIL: ("INTERNAL_ERROR_SPOT_NO_CAPACITY_PRIMARY", "INTERNAL_ERROR_SPOT_PRICE_INCREASE_PRIMARY")},
+        Cause.SPOT_INTERRUPTION,
+        "EC2 took the primary node's Spot instance back",
+        source=DETAILS,
+    ),
+    rule(
+        "no-capacity-detail",
+        {DETAIL: "INTERNAL_ERROR_EC2_INSUFFICIENT_CAPACITY_AZ"},
+        Cause.NO_CAPACITY,
+        "the zone had no such capacity",
+        source=DETAILS,
+    ),
+    rule(
+        "no-capacity",
+        {
+            "StateChangeReason.Message": says(
+                r"(?:Insufficient ?InstanceCapacity|MaxSpotInstanceCountExceeded|Max spot instance count exceeded"
+                r"|EC2 is out of capacity|EC2 has insufficient capacity|There is no Spot capacity available"
+                r"|We currently do not have sufficient \S+ capacity)\b.*"
+            )
+        },
+        Cause.NO_CAPACITY,
+        "EC2 had no capacity for the cluster",
+        source="https://docs.aws.amazon.com/emr/latest/ManagementGuide/emr-EC2_INSUFFICIENT_CAPACITY.html",
+    ),
     rule(
         "own-fault",
         {CODE: ("VALIDATION_ERROR", "BOOTSTRAP_FAILURE", "STEP_FAILURE")},
@@ -53,6 +95,7 @@ RULES = (
             MESSAGE: says(
                 r"(?:Amazon EMR [Cc]luster .{1,200}\. )?"
                 r"(?:All slaves in the job flow were|The (?:master|primary|core|task) (?:node|instance)s? (?:was|were)"
+                r"|All (?:core|task) (?:instances|nodes) (?:in the cluster )?were|Instance i-\w+ (?:was|is)"
                 r"|(?:EC2 )?[Ii]nstances? (?:i-\w+ )?(?:was|were)) terminated due to (?:a |EC2 )*Spot\b"
                 r"(?! (?:capacity|price|bid|request|provisioning)).*"
             )

@@ -13,7 +13,9 @@ from airflow_interruptible.core.surface import Naming, Surface, reading
 
 SURFACE = Surface(
     services={
-        "gce": words("gcp google compute google-compute google-compute-engine papi lifesciences google-batch-vm")
+        "gce": words(
+            "gcp google compute google-compute google-compute-engine papi lifesciences google-batch-vm tpu cloud-tpu"
+        )
     },
     envelopes=("message", "data", "operation", "operations", "items", "entries", "body"),
     readings=(
@@ -23,6 +25,11 @@ SURFACE = Surface(
             r"[\w/-]{1,200}(?:\s+[\w:.+-]{1,60}){0,4}"
         ),
         reading(r"\[?(?P<error__code>[A-Z]+_[A-Z_]+)\]?(?::? (?P<error__message>.*))?"),
+        reading(
+            r"(?:googleapiclient\.errors\.HttpError: )?<HttpError (?P<error__code>\d{3}) when requesting \S{1,500}"
+            r" returned"
+            r" .(?P<error__message>.*?).\. +Details: .*>"
+        ),
         reading(
             r"The zone .projects/[^ ]+ does not have enough resources available to fulfill the"
             r" request(?P<stockout>\.).*"
@@ -72,6 +79,8 @@ SYSTEM = r"(?:(?:v1|beta|alpha)\.)?compute\.instances\."
 """How operations and both forms of the audit log begin a method's name."""
 
 rule = Table("gce", ("gce", "gke", "gcpbatch", "dataproc", "vertex"), AUDIT)
+
+tpu = Table("gce", ("gce",), "https://cloud.google.com/tpu/docs/reference/rest/v2/projects.locations.nodes#State")
 
 RULES = (
     # The metadata server
@@ -128,6 +137,12 @@ RULES = (
         Cause.SPOT_INTERRUPTION,
         "Compute Engine took the spot machine back",
         source=SPOT,
+    ),
+    tpu(
+        "tpu-preempted",
+        {"state": "PREEMPTED"},
+        Cause.SPOT_INTERRUPTION,
+        "Google took the TPU back",
     ),
     rule(
         "host",
@@ -201,7 +216,7 @@ RULES = (
         "spot-quota-message",
         {
             "statusMessage | details | (text)": says(
-                r"(?:.{0,200} )?(?:Quota .?PREEMPTIBLE_[A-Z0-9_]{2,60}.? exceeded"
+                r"(?:Instance \S{1,80} creation failed: )?(?:Quota .?PREEMPTIBLE_[A-Z0-9_]{2,60}.? exceeded"
                 r"|Insufficient .?PREEMPTIBLE_[A-Z0-9_]{2,60}.? quota)\..*"
             )
         },

@@ -48,6 +48,7 @@ SURFACE = Surface(
         "exit code": "terminated.exitCode",
     },
     readings=READINGS,
+    main=("name", "base"),
     machines=(
         Naming("vm", "Resources"),
         Naming("instance", "instance-id"),

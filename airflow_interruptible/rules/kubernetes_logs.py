@@ -14,6 +14,12 @@ STAMP = r"(?:\S{1,40}\s{1,4}){0,2}"
 
 READINGS = (
     reading(r"(?:\w+ )?(?:Warning|Normal) +(?P<reason>[A-Z]\w+) +(?P<message>.*)"),
+    # kubectl get events, kubectl describe
+    reading(r"\S{1,12} +(?:Warning|Normal) +(?P<reason>[A-Z]\w+) +\w{1,40}/[\w.-]{1,253} +(?P<message>.*)"),
+    reading(
+        r"(?:Warning|Normal) +(?P<reason>[A-Z]\w+) +\d{1,5}[smhd]\w{0,8}(?: \(x\d{1,6} over \w{1,12}\))?"
+        r" +[\w-]{1,63}(?:, \S{1,253})? +(?P<message>.*)"
+    ),
     reading(
         r"(?:ERROR: )?(?:Job failed \(system failure\): )?pod \S+ is disrupted: "
         r"reason .(?P<conditions__DisruptionTarget__True__reason>\w+)., message.*"

@@ -7,7 +7,7 @@ The trap: the message of a node's death names "OOM, preempted node, etc" as poss
 from __future__ import annotations
 
 from airflow_interruptible.core.cause import Cause
-from airflow_interruptible.core.rule import Table, says
+from airflow_interruptible.core.rule import Table, says, words
 from airflow_interruptible.core.surface import Surface, reading
 
 SURFACE = Surface(
@@ -24,6 +24,7 @@ ERRORS = "https://docs.ray.io/en/latest/ray-core/api/exceptions.html"
 OOM = "https://docs.ray.io/en/latest/ray-core/scheduling/ray-oom-prevention.html"
 
 REASON = "reason | NodeDeathInfo.reason | death_reason | DeathReason"
+EXIT = "exit_type | exitType | error_type | errorType"
 NODE_DIED = r"(?:.{0,400}\n)?\s*The actor died because its node has died\. Node Id: [0-9a-f]{1,64}\s+"
 
 rule = Table("ray", ("ray",), PROTO)
@@ -56,6 +57,46 @@ RULES = (
         {REASON: "EXPECTED_TERMINATION"},
         Cause.UNKNOWN,
         "the node was stopped on purpose, and Ray does not say whose",
+    ),
+    rule(
+        "job-stopped",
+        {"job_status | jobStatus | status": "STOPPED"},
+        Cause.USER_ACTION,
+        "somebody stopped the job",
+        source="https://docs.ray.io/en/latest/cluster/running-applications/job-submission/doc/ray.job_submission.JobStatus.html",
+    ),
+    rule(
+        "job-own-fault",
+        {"reason": ("AppFailed", "SubmissionFailed", "DeadlineExceeded", "ValidationFailed")},
+        Cause.APPLICATION,
+        "the job failed, or ran longer than its own deadline",
+        source="https://github.com/ray-project/kuberay/blob/master/ray-operator/apis/ray/v1/rayjob_types.go",
+    ),
+    rule(
+        "exit-memory",
+        {EXIT: ("NODE_OUT_OF_MEMORY", "OUT_OF_MEMORY")},
+        Cause.APPLICATION,
+        "Ray killed the worker for its memory",
+        source=OOM,
+    ),
+    rule(
+        "exit-own-fault",
+        {EXIT: words("USER_ERROR TASK_EXECUTION_EXCEPTION RUNTIME_ENV_SETUP_FAILED DEPENDENCY_RESOLUTION_FAILED")},
+        Cause.APPLICATION,
+        "the task failed by its own fault",
+    ),
+    rule("exit-cancelled", {EXIT: "TASK_CANCELLED"}, Cause.USER_ACTION, "somebody cancelled the task"),
+    rule(
+        "exit-node",
+        {EXIT: ("NODE_DIED", "LOCAL_RAYLET_DIED")},
+        Cause.INFRASTRUCTURE,
+        "the node under the task died",
+    ),
+    rule(
+        "exit-undecided",
+        {EXIT: words("SYSTEM_ERROR INTENDED_SYSTEM_EXIT INTENDED_USER_EXIT WORKER_DIED ACTOR_DIED ACTOR_UNAVAILABLE")},
+        Cause.UNKNOWN,
+        "the worker ended, and this does not say why",
     ),
     rule(
         "error-preempted",

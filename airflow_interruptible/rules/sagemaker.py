@@ -58,6 +58,19 @@ RULES = (
         source=SPOT,
     ),
     rule(
+        "spot-limit",
+        {
+            FAILURE: says(
+                r"(?:ClientError: )?(?:ResourceLimitExceeded: "
+                r"|An error occurred \(ResourceLimitExceeded\) when calling the \w{1,40} operation[^:]{0,40}: )?"
+                r"The account-level service limit .{1,80} for spot training job usage. is .*"
+            )
+        },
+        Cause.NO_CAPACITY,
+        "the limit of Spot training instances is reached, and on-demand ones have another",
+        source="https://docs.aws.amazon.com/general/latest/gr/sagemaker.html",
+    ),
+    rule(
         "capacity-error",
         {FAILURE: says(r"CapacityError: .*")},
         Cause.NO_CAPACITY,

@@ -7,7 +7,7 @@ The surprising fact: Vertex restarts preempted workers itself, and what reaches 
 from __future__ import annotations
 
 from airflow_interruptible.core.cause import Cause
-from airflow_interruptible.core.rule import Table, says
+from airflow_interruptible.core.rule import Table, says, words
 from airflow_interruptible.core.surface import Surface
 
 SURFACE = Surface(
@@ -29,7 +29,11 @@ rule = Table("vertex", ("vertex",), TROUBLES)
 RULES = (
     rule(
         "cancelled",
-        {"state": ("JOB_STATE_CANCELLED", "JOB_STATE_CANCELLING")},
+        {
+            "state": words("""
+                JOB_STATE_CANCELLED JOB_STATE_CANCELLING PIPELINE_STATE_CANCELLED PIPELINE_STATE_CANCELLING
+            """)
+        },
         Cause.USER_ACTION,
         "somebody cancelled the job",
         source=STATES,
@@ -64,6 +68,18 @@ RULES = (
         {MESSAGE: says(r"(?:Resources are insufficient in (?:region|zone)\b|(?:Error: )?STOCKOUT\b).*")},
         Cause.NO_CAPACITY,
         "the region had no such capacity",
+        source=SPOT,
+    ),
+    rule(
+        "spot-quota",
+        {
+            MESSAGE: says(
+                r"The following quota metrics exceed quota limits: "
+                r"(?:aiplatform\.googleapis\.com/\w*preemptible\w*(?:, ?)?).*"
+            )
+        },
+        Cause.NO_CAPACITY,
+        "the quota of spot machines is used up, and on-demand ones have another",
         source=SPOT,
     ),
     rule(
