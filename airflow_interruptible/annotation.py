@@ -14,7 +14,7 @@ from datetime import timedelta
 from functools import cache
 from typing import TYPE_CHECKING, Any, TypeGuard
 
-from airflow_interruptible.compute import ComputeChoice
+from airflow_interruptible.compute import NONE, ComputeChoice
 from airflow_interruptible.compute.launched import Launcher, launcher_of, split
 from airflow_interruptible.core.budget import Budget
 from airflow_interruptible.core.precedence import Level, Resolution, checked, resolve
@@ -62,6 +62,11 @@ class Annotation:
     own_compute: ComputeChoice | None = None
     launch: ComputeChoice | None = None
     on_interruption_callback: tuple[Callable[..., object], ...] = ()
+
+    @property
+    def placed(self) -> bool:
+        """Whether anything sends an attempt where it belongs. If not, a capacity is what would have been."""
+        return self.launch is not None or self.compute.name != NONE
 
     @classmethod
     def of(

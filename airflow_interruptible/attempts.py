@@ -35,6 +35,8 @@ _SUCCEEDED = frozenset({"success", "skipped"})
 class AttemptView:
     """One attempt. ``charge`` is None while it runs; what is left of the budgets is counted after it.
 
+    :param placed: whether anything sent it where it belongs. False where ``compute`` is none: then ``capacity`` is what
+        would have been. In JSON None where no capacity is known.
     :param due: what the rule said before it, None for a task that is not annotated.
     :param error: what the author's exception said, masked; text from outside.
     """
@@ -55,6 +57,7 @@ class AttemptView:
     why: str | None = None
     notice: NoticeHeard | None = None
     checkpoint: CheckpointUsed | None = None
+    placed: bool = True
     due: Placement | None = None
     error: str | None = None
 
@@ -64,6 +67,7 @@ class AttemptView:
             "attempt": self.attempt,
             "state": self.state,
             "capacity": self.capacity and self.capacity.value,
+            "placed": None if self.capacity is None else self.placed,
             "cause": self.cause and self.cause.value,
             "charge": self.charge and self.charge.value,
             "reason": self.reason,
@@ -89,6 +93,7 @@ class Story:
     :param live: whether something may still happen to it.
     :param history: what counts since the last clear, None for a task that is not annotated.
     :param upcoming: where its next attempt goes, None if it is not waiting for one.
+    :param placed: whether anything sends its attempts where they belong.
     """
 
     state: str | None
@@ -96,6 +101,7 @@ class Story:
     attempts: Sequence[AttemptView]
     history: History | None = None
     upcoming: Placement | None = None
+    placed: bool = True
 
 
 def tell(known: TaskInstanceTries) -> Story:
@@ -112,7 +118,7 @@ def tell(known: TaskInstanceTries) -> Story:
         more, history = _generation(rows, ledger, replace(fresh, base=base), until)
         views += more
     upcoming = _upcoming(ledger.records.get(last + 1), history) if known.waiting else None
-    return Story(known.state, known.live, views, history, upcoming)
+    return Story(known.state, known.live, views, history, upcoming, marker.placed)
 
 
 def _ledger(known: TaskInstanceTries, last: int, budget: Budget) -> Ledger:
@@ -193,7 +199,13 @@ def _one(number: int, row: Try | None, record: Record | None, history: History, 
         notice=record.notice if record else None,
         checkpoint=record.checkpoint if record else None,
         error=record.error if record else None,
+        placed=_placed(row, record),
     )
+
+
+def _placed(row: Try | None, record: Record | None) -> bool:
+    marked = row is None or row.marker is None or row.marker.placed
+    return marked if record is None else record.where.get("placed", marked) is not False
 
 
 def _unfailed(state: str | None, record: Record | None) -> tuple[Cause | None, Charge | None]:

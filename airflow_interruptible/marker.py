@@ -56,6 +56,7 @@ class Marker:
     :param interruptible: the setting as the Dag file resolved it; a run's conf may overrule it.
     :param capacity: what the attempt of this row runs on.
     :param teardown: the task is a teardown, to which a run's conf says nothing.
+    :param placed: whether anything sends the attempts where they belong; if not, ``capacity`` is what would have been.
     :param system_retry_delay: see :func:`airflow_interruptible.core.delay.system_delay`.
     :param compute: the task's own ``compute`` argument as a mapping, None for the one in airflow.cfg.
     """
@@ -66,6 +67,7 @@ class Marker:
     system_retry_delay: timedelta
     compute: Mapping[str, Any] | None = field(default=None)
     teardown: bool = False
+    placed: bool = True
 
     def resolved(self, conf: Mapping[str, Any]) -> bool:
         """Return the setting that applies in a run with that ``conf``.
@@ -89,6 +91,8 @@ class Marker:
         }
         if self.teardown:
             value["teardown"] = True
+        if not self.placed:
+            value["placed"] = False
         if self.compute is not None:
             value["compute"] = dict(self.compute)
         return {**executor_config, KEY: value}
@@ -107,6 +111,7 @@ class Marker:
                 system_retry_delay=timedelta(seconds=value["system_retry_delay"]),
                 compute=value.get("compute"),
                 teardown=value.get("teardown") is True,
+                placed=value.get("placed") is not False,
             )
         except (KeyError, TypeError, ValueError, OverflowError):
             return None

@@ -15,7 +15,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from airflow_interruptible.attempts import AttemptView, Story
-    from airflow_interruptible.core.capacity import CapacityType
 
 _RUNNING = frozenset({"running", "restarting", "deferred", "up_for_reschedule", "awaiting_input"})
 _QUEUED = frozenset({"scheduled", "queued"})
@@ -39,7 +38,7 @@ def summary(story: Story) -> str:
     if story.history is None:
         return "This task is not interruptible, and nobody counts its attempts: Airflow's own retries apply."
     attempts = [attempt for attempt in story.attempts if attempt.attempt > story.history.base]
-    parts = [*_failures(attempts), *_left(story), *_now(story, attempts)]
+    parts = [*_failures(attempts), *_left(story), *_now(story, attempts), *_wanting(story)]
     sentence = "; ".join(parts)
     return f"{sentence[:1].upper()}{sentence[1:]}."
 
@@ -59,10 +58,10 @@ def _failures(attempts: Sequence[AttemptView]) -> Iterator[str]:
 def _of_cause(cause: Cause, lost: Sequence[AttemptView]) -> str:
     of_it = [attempt for attempt in lost if attempt.cause is cause]
     words = _LOST[cause].format(times=_times(len(of_it)))
-    capacities = {attempt.capacity for attempt in of_it}
-    if cause is Cause.NO_CAPACITY or len(capacities) > 1:
+    places = {_on(attempt) for attempt in of_it}
+    if cause is Cause.NO_CAPACITY or len(places) > 1:
         return words
-    return f"{words}{_on(capacities.pop())}"
+    return f"{words}{places.pop()}"
 
 
 def _forgiven(count: int, of: int) -> str:
@@ -91,28 +90,40 @@ def _retries(count: int) -> str:
 
 def _now(story: Story, attempts: Sequence[AttemptView]) -> Iterator[str]:
     if story.upcoming is not None:
-        which = "the next attempt goes" if story.attempts else "no attempt yet, the first goes"
-        yield f"{which} {story.upcoming.capacity.phrase} since {story.upcoming.why}"
+        which = "the next attempt" if story.attempts else "no attempt yet, the first"
+        goes = "goes" if story.placed else "would go"
+        yield f"{which} {goes} {story.upcoming.capacity.phrase} since {story.upcoming.why}"
         return
     last = attempts[-1] if attempts else None
     if last is None:
         yield "no attempt yet" if story.live else f"no attempt was made, {story.state or 'no state'}"
     elif last.state in _RUNNING:
-        yield f"now{_on(last.capacity)}" if last.capacity else "now running"
+        yield f"now{_on(last) or ' running'}"
     elif last.state in _QUEUED:
-        yield f"now waiting for a place{_on(last.capacity)}"
+        yield f"now waiting for a place{_on(last)}"
     elif last.cause is Cause.USER_ACTION:
         yield f"ended by a person in attempt {last.attempt}"
     else:
-        yield f"{_ended(story.state)}{_on(last.capacity)} in attempt {last.attempt}"
+        yield f"{_ended(story.state)}{_on(last)} in attempt {last.attempt}"
 
 
 def _ended(state: str | None) -> str:
     return {"success": "succeeded", "failed": "failed", "skipped": "skipped"}.get(state or "", state or "no state")
 
 
-def _on(capacity: CapacityType | None) -> str:
-    return f" {capacity.phrase}" if capacity is not None else ""
+def _on(attempt: AttemptView) -> str:
+    """Where it ran, which is nothing to speak of where nobody placed it."""
+    return f" {attempt.capacity.phrase}" if attempt.capacity is not None and attempt.placed else ""
+
+
+def _wanting(story: Story) -> Iterator[str]:
+    """Say what keeps an interruptible task from spot for good, and what to write."""
+    if story.history is None or not story.history.interruptible:
+        return
+    if not story.history.account.budget.user_retries:
+        yield "never on spot with retries=0: set retries to 1 or more"
+    if not story.placed:
+        yield "nothing is moved, as compute is none"
 
 
 def _times(count: int) -> str:

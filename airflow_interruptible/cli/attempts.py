@@ -23,6 +23,9 @@ if TYPE_CHECKING:
 _COLUMNS = ("attempt", "state", "capacity", "cause", "charge", "start", "seconds", "left", "host")
 
 
+_UNPLACED = "(spot), (on-demand): what would have been. Nothing is moved, as compute is none."
+
+
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the command's arguments."""
     parser.add_argument("dag_id")
@@ -76,7 +79,8 @@ def table(views: Sequence[AttemptView]) -> str:
     rows = [_row(attempt) for attempt in views]
     reasons = [f"{attempt.attempt:>3}  {one_line(text)}" for attempt in views for text in _said(attempt)]
     as_text = [_COLUMNS.index("host")] if rows else []  # 123456789e12 is a container's name, no number
-    return "\n".join([tabulate(rows, headers=_COLUMNS, disable_numparse=as_text), "", *reasons]).rstrip()
+    unplaced = [] if all(attempt.placed for attempt in views) else [_UNPLACED]
+    return "\n".join([tabulate(rows, headers=_COLUMNS, disable_numparse=as_text), *unplaced, "", *reasons]).rstrip()
 
 
 def _said(attempt: AttemptView) -> Iterator[str]:
@@ -95,6 +99,8 @@ def _row(attempt: AttemptView) -> tuple[Any, ...]:
         if attempt.user_retries_left is not None
         else None
     )
+    if values["capacity"] and not attempt.placed:
+        values["capacity"] = f"({values['capacity']})"
     return (
         *(values[name] or "-" for name in ("attempt", "state", "capacity", "cause", "charge")),
         start or "-",

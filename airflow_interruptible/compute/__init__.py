@@ -14,10 +14,13 @@ from typing import Any, cast
 from airflow_interruptible.compute.base import Compute, Slot
 from airflow_interruptible.exceptions import ConfigurationError
 
-__all__ = ["COMPUTES", "ON_KUBERNETES", "Compute", "ComputeChoice", "Slot"]
+__all__ = ["COMPUTES", "NONE", "ON_KUBERNETES", "Compute", "ComputeChoice", "Slot"]
+
+NONE = "none"
+"""The compute that moves nothing."""
 
 COMPUTES: Mapping[str, str] = {
-    "none": "airflow_interruptible.compute.none.NoCompute",
+    NONE: "airflow_interruptible.compute.none.NoCompute",
     "queue": "airflow_interruptible.compute.queue.QueueCompute",
     "executor": "airflow_interruptible.compute.executor.ExecutorCompute",
     "kubernetes": "airflow_interruptible.compute.kubernetes.KubernetesCompute",
@@ -35,7 +38,7 @@ ON_KUBERNETES = frozenset({"kubernetes", "karpenter", "eks", "gke", "aks"})
 class ComputeChoice:
     """A compute and its options, as settings or a task's ``compute`` argument name them."""
 
-    name: str = "none"
+    name: str = NONE
     options: Mapping[str, Any] = field(default_factory=dict)
 
     def overridden_by(self, argument: object) -> ComputeChoice:

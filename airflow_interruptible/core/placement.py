@@ -24,6 +24,10 @@ if TYPE_CHECKING:
     from airflow_interruptible.core.budget import Account
 
 
+_LAST = "this is the last user attempt"
+_NEVER = "with retries=0 each attempt is the last user attempt, never on spot: set retries to 1 or more"
+
+
 @dataclass(frozen=True)
 class Placement:
     """The capacity chosen for an attempt, and the reason, as a clause that can follow "since"."""
@@ -44,7 +48,7 @@ def choose_capacity(interruptible: bool, account: Account, *, last_try: bool = F
     if not interruptible:
         return Placement(CapacityType.ON_DEMAND, "the task is not interruptible")
     if account.on_last_user_attempt:
-        return Placement(CapacityType.ON_DEMAND, "this is the last user attempt")
+        return Placement(CapacityType.ON_DEMAND, _LAST if account.budget.user_retries else _NEVER)
     if account.nothing_left_to_forgive:
         return Placement(CapacityType.ON_DEMAND, "no system retries are left")
     if last_try:

@@ -241,7 +241,15 @@ def _check_launch(task: Any, choice: ComputeChoice, *, interruptible: bool) -> N
 def _marker(task: Any, annotation: Annotation, interruptible: bool, capacity: CapacityType) -> Marker:
     own = annotation.own_compute
     compute = None if own is None else {"name": own.name, **own.options}
-    return Marker(interruptible, annotation.budget, capacity, annotation.system_retry_delay, compute, task.is_teardown)
+    return Marker(
+        interruptible,
+        annotation.budget,
+        capacity,
+        annotation.system_retry_delay,
+        compute,
+        teardown=task.is_teardown,
+        placed=annotation.placed,
+    )
 
 
 def _write(task: Any, columns: dict[str, Any]) -> None:

@@ -79,6 +79,7 @@ class Entry(NamedTuple):
     :param left: when it left its machine and has not come back since; None if it did not.
     :param saved: when it last saved a checkpoint, None if it never did.
     :param recovered: how many seconds after its end the next attempt began, None if none did, or nobody knows its end.
+    :param placed: whether anything sent it where it belongs; if not, ``capacity`` is what would have been.
     """
 
     row: int
@@ -100,6 +101,7 @@ class Entry(NamedTuple):
     left: float | None = None
     saved: float | None = None
     recovered: float | None = None
+    placed: bool = True
 
     @property
     def interrupted(self) -> bool:
@@ -170,6 +172,7 @@ def _read(row: Row, records: list[tuple[int, Mapping[str, Any]]], bases: Sequenc
             _parsed(left) if (left := known("left")) else None,
             _saved(known("checkpoint")),
             _recovered(record, records[place + 1][1]) if cause in _FORGIVABLE and place < last else None,
+            where.get("placed") is not False,
         )
         read.append(entry)
         on_spot = on_spot or capacity == _SPOT

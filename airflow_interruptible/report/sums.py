@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
 _FORGIVEN, _NO_CAPACITY = Charge.SYSTEM.value, Cause.NO_CAPACITY.value
 SPOT, _ON_DEMAND = CapacityType.SPOT.value, CapacityType.ON_DEMAND.value
+_UNPLACED = "unplaced"
+"""Stands for the capacity of attempts that nothing sent anywhere, as ``compute`` is none: no spot, nothing saved."""
 
 
 class Group(NamedTuple):
@@ -90,7 +92,8 @@ def added(entries: Iterable[Entry], now: float, width: float, cause: str | None 
     groups: dict[tuple[Any, ...], Sum] = defaultdict(Sum)  # a tuple made by hand costs a third of a Group
     slots: dict[tuple[Any, ...], Sum] = defaultdict(Sum)
     for entry in entries:
-        kind, capacity, end, interrupted = entry.instance_type, entry.capacity, entry.end, entry.interrupted
+        kind, end, interrupted = entry.instance_type, entry.end, entry.interrupted
+        capacity = entry.capacity if entry.placed else _UNPLACED
         over, seconds = end <= now, entry.seconds(now)
         lost = entry.lost(now) if interrupted else 0.0
         asked_for = interrupted and (cause is None or entry.cause == cause)
@@ -122,6 +125,7 @@ class Totals:
     :param on_demand_fallbacks: attempts on-demand after one on spot.
     :param false_alarms: attempts that were told of a reclaim and ended otherwise.
     :param spot_hours: on machines; what waits in the triggerer or for its next poke holds none.
+    :param unplaced_hours: of attempts that nothing sent anywhere, as ``compute`` is none.
     :param lost_hours: how long interrupted attempts had run since they last saved a checkpoint, if they ever did.
     """
 
@@ -133,6 +137,7 @@ class Totals:
     false_alarms: int = 0
     spot_hours: float = 0.0
     on_demand_hours: float = 0.0
+    unplaced_hours: float = 0.0
     lost_hours: float = 0.0
 
 
@@ -151,6 +156,8 @@ def totals(sums: Mapping[Group, Sum] | Mapping[Slot, Sum]) -> Totals:
             found.spot_hours += of.seconds / 3600
         elif group.capacity == _ON_DEMAND:
             found.on_demand_hours += of.seconds / 3600
+        elif group.capacity == _UNPLACED:
+            found.unplaced_hours += of.seconds / 3600
     return found
 
 

@@ -196,6 +196,8 @@ def _savings(sums: Sums, prices: Mapping[str, Price], currency: str) -> Savings 
         f"those of them that no interruption threw away ({spot - lost:,.1f} hours; what a checkpoint had saved was not "
         "thrown away) at its on-demand prices, one machine to an attempt."
     )
+    if unplaced := totals(sums).unplaced_hours:
+        note += f" {unplaced:,.1f} hours saved nothing: compute is none, so nothing was moved."
     if found.unpriced:
         note += f" {found.unpriced:,.1f} hours are left out: their instance types have no price."
     of_spot, of_demand = (general.spot, general.on_demand) if general is not None else (None, None)

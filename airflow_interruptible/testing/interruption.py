@@ -10,10 +10,12 @@ from contextlib import contextmanager, nullcontext
 from typing import TYPE_CHECKING, Any
 from unittest.mock import patch
 
+from airflow.sdk import DAG
+
 from airflow_interruptible.operators import interruptible as operators
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator
+    from collections.abc import Callable, Collection, Iterator
 
 
 @contextmanager
@@ -21,6 +23,9 @@ def interrupting(
     task_id: str, *, attempts: Collection[int] = (1,), map_index: int | None = None, after: float = 0.0
 ) -> Iterator[None]:
     """Interrupt ``task_id`` while the ``with`` block runs, as a machine that goes away would.
+
+    Within it, ``dag.test()`` asks the cluster policies about every task, as Airflow does wherever else it reads a Dag
+    file: stock operators are adopted, and ``airflow interruptible attempts`` tells afterwards what happened.
 
     ::
 
@@ -43,8 +48,20 @@ def interrupting(
         with attempt(task, context), _signal_after(after) if meant(context) else nullcontext():
             yield
 
-    with patch.object(operators, "attempt", interrupted):
+    with patch.object(operators, "attempt", interrupted), patch.object(DAG, "test", _after_policies(DAG.test)):
         yield
+
+
+def _after_policies(test: Callable[..., Any]) -> Callable[..., Any]:
+    def asked(dag: DAG, *args: Any, **kwargs: Any) -> Any:
+        from airflow import settings
+
+        policy: Any = settings.task_policy
+        for task in dag.tasks:
+            policy(task)
+        return test(dag, *args, **kwargs)
+
+    return asked
 
 
 @contextmanager

@@ -107,6 +107,7 @@ class Totals(BaseModel):
     false_alarms: int = Field(description="Attempts that were told of a reclaim and ended otherwise.")
     spot_hours: float = Field(description="On machines: what waits in the triggerer holds none.")
     on_demand_hours: float
+    unplaced_hours: float = Field(description="Of attempts that nothing moved, as `compute` is none.")
     lost_hours: float = Field(
         description="How long the interrupted attempts had run since they last saved a checkpoint, if they ever did."
     )

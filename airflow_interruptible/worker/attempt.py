@@ -130,10 +130,12 @@ def _refuse_if_exhausted(book: Book) -> None:
 def _begin(book: Book) -> Book:
     account, placement = book.history.account, book.placement
     log.info(
-        "Interruptible task: attempt %d %s since %s; %d of %d user retries and %d of %d system retries left.",
+        "Interruptible task: attempt %d %s%s since %s%s; %d of %d user retries and %d of %d system retries left.",
         book.attempt,
+        "" if book.annotation.placed else "would be ",
         placement.capacity.phrase,
         placement.why,
+        "" if book.annotation.placed else ", but nothing is moved, as compute is none",
         account.user_retries_left,
         account.budget.user_retries,
         account.system_retries_left,

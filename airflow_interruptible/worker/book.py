@@ -113,6 +113,8 @@ class Book:
         """Return this attempt's entry as it runs here and now. A resumed attempt keeps its first start."""
         record = _back(self.record)
         where = {**record.where, **_here(self.queue), **self.launched}
+        if not self.annotation.placed:
+            where["placed"] = False
         return replace(record, started=record.started or now(), where=where, why=self.placement.why)
 
     def close(self, record: Record, verdict: Verdict) -> None:

@@ -45,13 +45,18 @@ def test_dag_test_plays_injected_interruptions(environment: dict[str, str]) -> N
     printed = run(environment, str(DAGS / "interrupted.py"))
     result = next(line for line in printed.splitlines() if line.startswith("RESULT"))
     assert result == "RESULT success [('fit', -1, 2), ('fit', -1, 4), ('shard', 0, 1), ('shard', 1, 2)]"
+    nowhere = "nothing is moved, as compute is none."
+    assert [line for line in printed.splitlines() if line.startswith("TOLD")] == [
+        f"TOLD fit Interrupted twice, both forgiven; failed once by its own error; succeeded in attempt 4; {nowhere}",
+        f"TOLD stock Succeeded in attempt 1; {nowhere}",
+    ]
 
 
 def test_airflow_dags_test_adopts_stock_operators(environment: dict[str, str]) -> None:
     """It parses as the Dag processor does, so the cluster policy runs: the Bash task is interruptible, too."""
     printed = airflow(environment, "dags", "test", "interrupted")
     assert printed.count("new_state=success") == 5
-    assert printed.count("Interruptible task: attempt 1 on spot") == 5
+    assert printed.count("Interruptible task: attempt 1 would be on spot") == 5
 
 
 def test_a_mapped_task_told_to_stop_before_it_has_its_argument(environment: dict[str, str], tmp_path: Path) -> None:

@@ -30,6 +30,10 @@ def lost(cause: Cause = Cause.SPOT_INTERRUPTION, capacity: CapacityType = SPOT) 
 OWN = Record(SPOT, Cause.APPLICATION, Charge.USER, T, T)
 
 
+NOWHERE = Marker(True, BUDGET, SPOT, timedelta(seconds=10), placed=False)
+NEVER = Marker(True, Budget(0, 3), ON_DEMAND, timedelta(seconds=10))
+
+
 def say(*records: Record, state: str | None = "running", **known: Any) -> str:
     """The sentence of a task instance whose last attempt is in ``last``, by default in its state."""
     waiting = known.pop("waiting", False)
@@ -52,6 +56,22 @@ RUNS, ON = Record(SPOT, started=T), Record(ON_DEMAND, started=T)
     ("told", "expected"),
     [
         (lambda: say(RUNS), "Now on spot."),
+        (lambda: say(RUNS, marker=NOWHERE), "Now running; nothing is moved, as compute is none."),
+        (
+            lambda: say(lost(), RUNS, state="success", marker=NOWHERE),
+            "Interrupted once, forgiven; succeeded in attempt 2; nothing is moved, as compute is none.",
+        ),
+        (
+            lambda: say(lost(), waiting=True, state="up_for_retry", marker=NOWHERE),
+            (
+                "Interrupted once, forgiven; 2 of 2 retries left; the next attempt would go on spot since the task is "
+                "interruptible; nothing is moved, as compute is none."
+            ),
+        ),
+        (
+            lambda: say(ON, marker=NEVER, max_tries=3),
+            "Now on demand; never on spot with retries=0: set retries to 1 or more.",
+        ),
         (lambda: say(RUNS, state="success"), "Succeeded on spot in attempt 1."),
         (
             lambda: say(lost(), lost(), RUNS),

@@ -37,3 +37,9 @@ if __name__ == "__main__":
     with interrupting("fit", attempts=[1, 3]), interrupting("shard", attempts=[1], map_index=1):
         run = example.test()
     print("RESULT", run.state, sorted(TRIES))
+
+    from airflow_interruptible.cli.attempts import story
+    from airflow_interruptible.summary import summary
+
+    for task_id in ("fit", "stock"):
+        print("TOLD", task_id, summary(story((run.dag_id, task_id, run.run_id, -1))))

@@ -10,20 +10,22 @@ from airflow_interruptible.core.capacity import CapacityType
 from airflow_interruptible.core.cause import Cause
 from airflow_interruptible.core.placement import choose_capacity
 
+NEVER = "with retries=0 each attempt is the last user attempt, never on spot: set retries to 1 or more"
+
 
 @pytest.mark.parametrize(
     ("interruptible", "account", "capacity", "why"),
     [
         (False, Account(Budget(2, 3)), "on-demand", "the task is not interruptible"),
         (True, Account(Budget(2, 3)), "spot", "the task is interruptible"),
-        (True, Account(Budget(0, 3)), "on-demand", "this is the last user attempt"),
+        (True, Account(Budget(0, 3)), "on-demand", NEVER),
         (True, Account(Budget(2, 3), user_failures=1), "spot", "the task is interruptible"),
         (True, Account(Budget(2, 3), user_failures=2), "on-demand", "this is the last user attempt"),
         (True, Account(Budget(2, 3), user_failures=3), "on-demand", "this is the last user attempt"),
         (True, Account(Budget(2, 3), system_failures=2), "spot", "the task is interruptible"),
         (True, Account(Budget(2, 3), system_failures=3), "on-demand", "no system retries are left"),
         (True, Account(Budget(2, 0)), "spot", "the task is interruptible"),
-        (True, Account(Budget(0, 0)), "on-demand", "this is the last user attempt"),
+        (True, Account(Budget(0, 0)), "on-demand", NEVER),
         (
             True,
             Account(Budget(2, 3), system_failures=1, last=Cause.NO_CAPACITY),

@@ -121,7 +121,9 @@ def test_what_only_airflow_cfg_says_never_breaks_a_dag(
         adoption.apply(task)
         adoption.apply(task)  # a policy may be applied again
         assert (task.queue, task.retries) == ("gpu", 4)
-        assert marker(task) == Marker(False, Budget(1, 3), ON_DEMAND, timedelta(seconds=10), {"name": "none"})
+        assert marker(task) == Marker(
+            False, Budget(1, 3), ON_DEMAND, timedelta(seconds=10), {"name": "none"}, placed=False
+        )
     (said,) = warnings_of()
     assert "Task d.gpu_work stays where it is, on demand" in said
     assert "queue='gpu' and compute 'queue' contradict" in said
@@ -276,7 +278,15 @@ def test_the_first_attempt_goes_where_it_belongs(
 
 def test_the_marker_says_what_the_server_must_know() -> None:
     task = applied(interruptible=True, retries=2, system_retries=1, system_retry_delay=5)
-    assert marker(task) == Marker(True, Budget(2, 1), SPOT, timedelta(seconds=5), None)
+    assert marker(task) == Marker(True, Budget(2, 1), SPOT, timedelta(seconds=5), placed=False)
+
+
+def test_the_marker_says_whether_anything_is_moved(configure: Callable[..., None]) -> None:
+    configure(compute="queue", compute_options=QUEUES)
+    assert marker(applied(retries=1)).placed
+    assert not marker(applied(retries=1, compute="none")).placed
+    configure(pod_compute="karpenter", compute="none", compute_options="{}")
+    assert not marker(applied(retries=1)).placed
 
 
 def test_a_compute_of_its_own_is_in_the_marker() -> None:

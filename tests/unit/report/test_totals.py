@@ -54,9 +54,10 @@ def test_every_sum() -> None:
         entry(**LOST, noticed=True, start=END),
         entry(end=math.inf, noticed=True),
         entry(capacity=None),
+        entry(placed=False, start=END - 4 * HOUR),
     )
     assert asdict(found.totals) == {
-        "attempts": 8,
+        "attempts": 9,
         "interruptions": 4,
         "forgiven": 3,
         "no_capacity": 1,
@@ -64,8 +65,16 @@ def test_every_sum() -> None:
         "false_alarms": 1,
         "spot_hours": 5.0,
         "on_demand_hours": 1.0,
+        "unplaced_hours": 4.0,
         "lost_hours": 3.0,
     }
+
+
+def test_what_nobody_moved_has_saved_nothing() -> None:
+    found = of(entry(placed=False), prices={"default": {"spot": 0.1, "on_demand": 0.4}}).savings
+    assert found is not None
+    assert found.amount == 0
+    assert "1.0 hours saved nothing: compute is none, so nothing was moved." in found.note
 
 
 def test_who_was_hit_the_most_interrupted_first() -> None:

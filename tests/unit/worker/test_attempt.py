@@ -226,6 +226,20 @@ def test_the_log_says_where_and_why(bench: Any, caplog: pytest.LogCaptureFixture
     with caplog.at_level("INFO", logger="airflow_interruptible"):
         run(bench)
     assert (
-        "attempt 1 on spot since the task is interruptible; 2 of 2 user retries and 3 of 3 system retries left"
-        in caplog.text
-    )
+        "attempt 1 would be on spot since the task is interruptible, but nothing is moved, as compute is none; "
+        "2 of 2 user retries and 3 of 3 system retries left"
+    ) in caplog.text
+
+
+def test_the_log_claims_a_place_where_something_places(
+    bench: Any, caplog: pytest.LogCaptureFixture, configure: Callable[..., None]
+) -> None:
+    configure(compute="queue", compute_options='{"spot": "default", "on_demand": "safe"}')
+    bench = bench(retries=0)
+    bench.ti.queue = "safe"
+    with caplog.at_level("INFO", logger="airflow_interruptible"):
+        run(bench)
+    assert (
+        "attempt 1 on demand since with retries=0 each attempt is the last user attempt, never on spot: set retries to "
+        "1 or more; 0 of 0 user retries"
+    ) in caplog.text
