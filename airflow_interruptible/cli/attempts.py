@@ -3,13 +3,12 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from typing import TYPE_CHECKING, Any
 
 from airflow_interruptible.attempts import AttemptView, Story, tell
 from airflow_interruptible.cli.arguments import map_index
-from airflow_interruptible.cli.output import one_line
+from airflow_interruptible.cli.output import add_output, document, one_line
 from airflow_interruptible.exceptions import LedgerError
 from airflow_interruptible.server import tries
 from airflow_interruptible.summary import summary
@@ -32,7 +31,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("run_id")
     parser.add_argument("task_id")
     parser.add_argument("--map-index", type=map_index, default=-1, metavar="N", help="of a mapped task instance")
-    parser.add_argument("--output", choices=("table", "json"), default="table", help="default: table")
+    add_output(parser)
 
 
 def run(args: argparse.Namespace) -> None:
@@ -41,8 +40,10 @@ def run(args: argparse.Namespace) -> None:
         told = story((args.dag_id, args.task_id, args.run_id, args.map_index))
     except (ValueError, LedgerError) as error:
         sys.exit(str(error))
-    if args.output == "json":
-        print(json.dumps([attempt.to_json() for attempt in told.attempts], indent=2))
+    if args.output in ("json", "yaml"):
+        print(document([attempt.to_json() for attempt in told.attempts], args.output))
+    elif args.output == "plain":
+        print(rows(told.attempts, "plain"))
     else:
         print(as_text(told))
 
@@ -73,14 +74,19 @@ def as_text(told: Story) -> str:
 
 
 def table(views: Sequence[AttemptView]) -> str:
-    """Return the attempts as a plain table, with the reasons below it."""
+    """Return the attempts as a table, with the reasons below it."""
+    reasons = [f"{attempt.attempt:>3}  {one_line(text)}" for attempt in views for text in _said(attempt)]
+    unplaced = [] if all(attempt.placed for attempt in views) else [_UNPLACED]
+    return "\n".join([rows(views, "simple"), *unplaced, "", *reasons]).rstrip()
+
+
+def rows(views: Sequence[AttemptView], form: str) -> str:
+    """Return a line for each attempt below the names of the columns, in one of tabulate's forms."""
     from tabulate import tabulate
 
-    rows = [_row(attempt) for attempt in views]
-    reasons = [f"{attempt.attempt:>3}  {one_line(text)}" for attempt in views for text in _said(attempt)]
-    as_text = [_COLUMNS.index("host")] if rows else []  # 123456789e12 is a container's name, no number
-    unplaced = [] if all(attempt.placed for attempt in views) else [_UNPLACED]
-    return "\n".join([tabulate(rows, headers=_COLUMNS, disable_numparse=as_text), *unplaced, "", *reasons]).rstrip()
+    found = [_row(attempt) for attempt in views]
+    as_text = [_COLUMNS.index("host")] if found else []  # 123456789e12 is a container's name, no number
+    return tabulate(found, headers=_COLUMNS, tablefmt=form, disable_numparse=as_text)
 
 
 def _said(attempt: AttemptView) -> Iterator[str]:

@@ -7,7 +7,6 @@ It must know nothing of an Airflow deployment: no database, no network. The surp
 
 from __future__ import annotations
 
-import argparse
 import io
 import json
 import sys
@@ -24,20 +23,17 @@ from airflow_interruptible.exceptions import LedgerError
 from airflow_interruptible.rules import DEFAULT_RULES, DEFAULT_SURFACES
 
 if TYPE_CHECKING:
+    import argparse
     from collections.abc import Iterable, Iterator
     from contextlib import AbstractContextManager
 
 MAX_LINE = 1_000_000
 """Characters of one input line that are parsed; a longer line is unknown, and costs no more than reading it."""
 
-EPILOG = """\
-examples:
-  explain --service ecs --surface stoppedReason --context '{"capacity": "spot"}' \\
-      'Host EC2 (instance i-0abc) terminated.'
-  explain --service k8s --surface 'pod status' @pod.json
-  explain --jsonl payloads.jsonl
-  explain --attempt DAG_ID RUN_ID TASK_ID --number 2
-"""
+EXAMPLES = (
+    "Examples: explain --service k8s --surface 'pod status' @pod.json, or explain --jsonl payloads.jsonl, or explain "
+    "--attempt DAG_ID RUN_ID TASK_ID --number 2."
+)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -45,8 +41,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.description = (
         "Say what ended an attempt, by which rule, from which source, and what would change the answer."
     )
-    parser.epilog = EPILOG
-    parser.formatter_class = argparse.RawDescriptionHelpFormatter
+    parser.epilog = EXAMPLES
     parser.add_argument("payload", nargs="?", help="the payload, JSON or text; @FILE reads it from a file")
     parser.add_argument("--service", help="who reports it: ecs, batch, k8s, gcpbatch, airflow, ...")
     parser.add_argument("--surface", default="", help="where it was found: statusReason, log line, pod status, ...")
@@ -120,7 +115,18 @@ def _for_a_person(args: argparse.Namespace) -> str:
     if not args.service or args.payload is None:
         raise ValueError("give --service and a payload, --jsonl FILE or --attempt; see --help for examples")
     payload = Path(args.payload[1:]).read_text("utf-8", "replace") if args.payload.startswith("@") else args.payload
-    return render(_classify(args.service, args.surface, payload, _context(args.context)))
+    answer = _classify(args.service, args.surface, payload, _context(args.context))
+    return render(answer) + _unknown_service(args.service)
+
+
+def _unknown_service(name: str) -> str:
+    known = {
+        spelt for surface in DEFAULT_SURFACES for pair in surface.services.items() for spelt in (pair[0], *pair[1])
+    }
+    if name.lower() in known:
+        return ""
+    ours = ", ".join(sorted(service for surface in DEFAULT_SURFACES for service in surface.services))
+    return f"known:     {ours}\n"
 
 
 def _context(text: str | None) -> object:

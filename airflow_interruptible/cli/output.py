@@ -3,16 +3,40 @@
 
 from __future__ import annotations
 
+import json
 import os
 import sys
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    import argparse
+    from collections.abc import Iterator, Sequence
+    from typing import Any
 
 _NOBODY_READS = 141
 """The exit status of what a closed pipe has ended, as shells know it: 128 and the number of SIGPIPE."""
+
+
+def add_output(parser: argparse.ArgumentParser, default: str = "table", more: Sequence[str] = ()) -> None:
+    """Declare ``-o``, as Airflow's own commands have it.
+
+    :param more: forms that only this command has.
+    """
+    forms = ("table", "json", "yaml", "plain", *more)
+    metavar = f"({', '.join(forms)})"
+    parser.add_argument(
+        "-o", "--output", choices=forms, default=default, metavar=metavar, help=f"Output format (default: {default})"
+    )
+
+
+def document(found: Any, output: str) -> str:
+    """Return what is found, which JSON can say, as ``json`` or ``yaml``."""
+    if output == "json":
+        return json.dumps(found, indent=2)
+    import yaml  # type: ignore[import-untyped]
+
+    return str(yaml.safe_dump(found, sort_keys=False, allow_unicode=True)).rstrip("\n")
 
 
 def one_line(text: object) -> str:

@@ -4,8 +4,8 @@
 from __future__ import annotations
 
 import argparse
-import json
 
+from airflow_interruptible.cli.output import add_output, document
 from airflow_interruptible.core.budget import Budget
 from airflow_interruptible.core.ending import Ending
 from airflow_interruptible.core.plan import Plan, simulate
@@ -29,12 +29,25 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="LIST",
         help=f"how the attempts end, oldest first, comma-separated: {', '.join(ending.value for ending in Ending)}",
     )
+    add_output(parser, default="json")
 
 
 def run(args: argparse.Namespace) -> None:
-    """Print the plan as JSON."""
+    """Print the plan; as JSON, unless another form is asked for."""
     plan = simulate(Budget(args.retries, args.system_retries), not args.not_interruptible, args.outcomes)
-    print(json.dumps(to_json(plan), indent=2))
+    if args.output in ("json", "yaml"):
+        print(document(to_json(plan), args.output))
+    else:
+        print(table(plan, "simple" if args.output == "table" else "plain"))
+
+
+def table(plan: Plan, form: str) -> str:
+    """Return a line for each attempt, and what becomes of the task, in one of tabulate's forms."""
+    from tabulate import tabulate
+
+    rows = [(attempt.attempt, attempt.capacity.value, attempt.charge.value) for attempt in plan.attempts]
+    upcoming = "" if plan.upcoming is None else f"; the next attempt would run {plan.upcoming.phrase}"
+    return f"{tabulate(rows, headers=('attempt', 'capacity', 'charge'), tablefmt=form)}\n\n{plan.final}{upcoming}"
 
 
 def to_json(plan: Plan) -> dict[str, object]:

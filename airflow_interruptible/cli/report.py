@@ -5,14 +5,13 @@ from __future__ import annotations
 
 import csv
 import io
-import json
 import sys
 from contextlib import contextmanager
 from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Any
 
 from airflow_interruptible.cli.arguments import moment
-from airflow_interruptible.cli.output import one_line
+from airflow_interruptible.cli.output import add_output, document, one_line
 from airflow_interruptible.exceptions import InterruptibleError
 from airflow_interruptible.report.answer import full_report
 from airflow_interruptible.report.filters import Filters, time_range
@@ -37,11 +36,13 @@ _EVERYTHING = 2**31 - 1
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the command's arguments."""
-    parser.add_argument("--start", type=moment, metavar="TIME", help="ISO 8601, UTC (default: a week before the end)")
-    parser.add_argument("--end", type=moment, metavar="TIME", help="ISO 8601, UTC (default: now)")
+    time: dict[str, Any] = {"type": moment, "metavar": "TIME"}
+    start, end = "ISO 8601, UTC (default: a week before the end)", "ISO 8601, UTC (default: now)"
+    parser.add_argument("-s", "--start-date", "--start", dest="start", help=start, **time)
+    parser.add_argument("-e", "--end-date", "--end", dest="end", help=end, **time)
     parser.add_argument("--dag-id", help="only this Dag")
     parser.add_argument("--task-id", help="only this task")
-    parser.add_argument("--output", choices=("table", "json", "csv"), default="table", help="default: table")
+    add_output(parser, more=("csv",))
 
 
 def run(args: argparse.Namespace) -> None:
@@ -53,7 +54,8 @@ def run(args: argparse.Namespace) -> None:
             found = full_report(asked, progress=progress, memory=Memory(limit=_EVERYTHING))
     except (ValueError, InterruptibleError) as error:
         sys.exit(str(error))
-    print({"table": table, "json": as_json, "csv": as_csv}[args.output](found))
+    forms = {"table": table, "plain": as_plain, "csv": as_csv}
+    print(forms[args.output](found) if args.output in forms else document(found.to_json(), args.output))
 
 
 @contextmanager
@@ -77,9 +79,11 @@ def _progress() -> Iterator[Progress | None]:
         print(file=sys.stderr)
 
 
-def as_json(found: Report) -> str:
-    """Return the report as the API answers it."""
-    return json.dumps(found.to_json(), indent=2)
+def as_plain(found: Report) -> str:
+    """Return a line for each number, as the spreadsheet gets it, in columns."""
+    from tabulate import tabulate
+
+    return tabulate([(*each[:1], one_line(each[1]), *each[2:]) for each in _numbers(found)], tablefmt="plain")
 
 
 def as_csv(found: Report) -> str:
@@ -92,15 +96,15 @@ def as_csv(found: Report) -> str:
 
 
 def _numbers(found: Report) -> Iterator[tuple[str, str, str, Any]]:
-    document = found.to_json()
-    yield from (("total", "", measure, amount) for measure, amount in document["totals"].items())
+    values = found.to_json()
+    yield from (("total", "", measure, amount) for measure, amount in values["totals"].items())
     if found.savings is not None:
         yield "total", found.savings.currency, "estimated_savings", found.savings.amount
-    for bucket in document["over_time"]:
+    for bucket in values["over_time"]:
         start = bucket.pop("start")
         yield from (("time", start, cause, count) for cause, count in bucket.items())
     for name in _DIMENSIONS:
-        for share in document[f"by_{name}"]:
+        for share in values[f"by_{name}"]:
             yield name, share["value"], "interruptions", share["interruptions"]
             yield name, share["value"], "lost_hours", share["lost_hours"]
 
@@ -114,8 +118,8 @@ def table(found: Report) -> str:
     """Return the report as plain tables."""
     from tabulate import tabulate
 
-    document = found.to_json()
-    sums = [(name.replace("_", " "), _short(value)) for name, value in document["totals"].items()]
+    values = found.to_json()
+    sums = [(name.replace("_", " "), _short(value)) for name, value in values["totals"].items()]
     if found.savings is not None:
         sums.append(("saved, estimated", f"{found.savings.amount:.2f} {found.savings.currency}"))
     parts = [f"{found.start:%Y-%m-%d %H:%M} to {found.end:%Y-%m-%d %H:%M} UTC", tabulate(sums, tablefmt="plain")]

@@ -9,6 +9,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta, timezone
 
 import pytest
+import yaml
 
 from airflow_interruptible.attempts import AttemptView, Story
 from airflow_interruptible.cli import attempts, main
@@ -47,7 +48,7 @@ def test_no_attempts_is_an_empty_table() -> None:
     assert "attempt" in attempts.table([])
 
 
-@pytest.mark.parametrize("output", ["json", "table"])
+@pytest.mark.parametrize("output", ["json", "table", "yaml", "plain"])
 def test_both_outputs(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], output: str) -> None:
     asked: list[tuple[str, str, str, int]] = []
 
@@ -61,6 +62,10 @@ def test_both_outputs(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFix
     assert asked == [("dag", "task", "run", 4)]
     if output == "json":
         assert json.loads(printed) == [view.to_json() for view in VIEWS]
+    elif output == "yaml":
+        assert yaml.safe_load(printed) == [view.to_json() for view in VIEWS]
+    elif output == "plain":
+        assert printed == f"{attempts.rows(VIEWS, 'plain')}\n"
     else:
         assert printed == f"{summary(Story('running', True, VIEWS))}\n\n{attempts.table(VIEWS)}\n"
 
@@ -74,3 +79,10 @@ def test_a_task_that_is_not_mapped_needs_no_index() -> None:
     attempts.add_arguments(parser)
     args = parser.parse_args(["dag", "run", "task"])
     assert (args.map_index, args.output) == (-1, "table")
+
+
+def test_a_capacity_that_nobody_saw_to_stands_in_brackets() -> None:
+    lines = attempts.table([replace(VIEWS[0], placed=False), VIEWS[1]]).splitlines()
+    assert lines[2].split()[2] == "(spot)"
+    assert attempts._UNPLACED in lines
+    assert attempts._UNPLACED not in attempts.table(VIEWS)

@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from airflow_interruptible.cli import main
 from airflow_interruptible.cli.explain import MAX_LINE, add_arguments, answers
 from airflow_interruptible.cli.explain import run as explain
 
@@ -125,3 +126,11 @@ def test_wrong_usage_ends_in_one_line(arguments: list[str], says: str, capsys: p
     assert ended.value.code == 2
     assert says in said
     assert said.count("\n") == 1
+
+
+def test_an_unknown_service_is_told_which_are_known(capsys: pytest.CaptureFixture[str]) -> None:
+    main(["explain", "--service", "foo", "x"])
+    assert "known:     airflow, aks, " in capsys.readouterr().out
+    for spelling in ("k8s", "ECS"):
+        main(["explain", "--service", spelling, "x"])
+        assert "known:" not in capsys.readouterr().out

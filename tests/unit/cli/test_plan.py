@@ -72,3 +72,15 @@ def test_wrong_usage_is_refused(capsys: pytest.CaptureFixture[str], arguments: l
         main(["plan", *arguments])
     assert ended.value.code == 2
     assert complaint in capsys.readouterr().err
+
+
+def test_other_forms_are_for_people(capsys: pytest.CaptureFixture[str]) -> None:
+    asked = ["plan", "--retries", "1", "--outcomes", "interruption"]
+    main([*asked, "-o", "table"])
+    table = capsys.readouterr().out.splitlines()
+    assert [line.split() for line in table[::2][:2]] == [["attempt", "capacity", "charge"], ["1", "spot", "system"]]
+    assert table[-1] == "running; the next attempt would run on spot"
+    main([*asked, "-o", "plain"])
+    assert capsys.readouterr().out.splitlines()[1].split() == ["1", "spot", "system"]
+    main([*asked, "-o", "yaml"])
+    assert "- attempt: 1\n  capacity: spot\n" in capsys.readouterr().out

@@ -12,7 +12,9 @@ from datetime import datetime, timedelta, timezone
 from typing import Any
 
 import pytest
+import yaml
 
+from airflow_interruptible.cli import output
 from airflow_interruptible.cli import report as command
 from airflow_interruptible.core.prices import read
 from airflow_interruptible.report.entry import Entry
@@ -43,7 +45,8 @@ def test_the_table_is_for_people() -> None:
 
 
 def test_json_is_what_the_api_answers() -> None:
-    document = json.loads(command.as_json(found()))
+    document = json.loads(output.document(found().to_json(), "json"))
+    assert yaml.safe_load(output.document(found().to_json(), "yaml")) == document
     assert document["totals"]["interruptions"] == 1
     (share,) = document["by_task"]
     assert share["value"] == "dag.task_0"
@@ -64,7 +67,9 @@ def test_csv_is_one_number_a_line_and_no_formula() -> None:
 def test_a_time_may_end_with_z() -> None:
     parser = ArgumentParser()
     command.add_arguments(parser)
-    assert parser.parse_args(["--start", "2026-01-01T00:00:00Z"]).start == datetime(2026, 1, 1, tzinfo=timezone.utc)
+    for start, end in (("--start", "--end"), ("--start-date", "--end-date"), ("-s", "-e")):
+        args = parser.parse_args([start, "2026-01-01T00:00:00Z", end, "2026-01-02"])
+        assert (args.start, args.end) == (datetime(2026, 1, 1, tzinfo=timezone.utc), datetime(2026, 1, 2))
 
 
 def test_a_time_that_is_none_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
@@ -72,7 +77,7 @@ def test_a_time_that_is_none_is_refused(capsys: pytest.CaptureFixture[str]) -> N
     command.add_arguments(parser)
     with pytest.raises(SystemExit):
         parser.parse_args(["--start", "yesterday"])
-    assert "argument --start: must be ISO 8601, such as 2026-11-25" in capsys.readouterr().err
+    assert "argument -s/--start-date/--start: must be ISO 8601, such as 2026-11-25" in capsys.readouterr().err
 
 
 def test_a_terminal_only_shows_what_comes_from_outside() -> None:
@@ -94,3 +99,9 @@ def test_progress_is_for_a_person(monkeypatch: pytest.MonkeyPatch, capsys: pytes
         "reading task instances: 50 % of 200",
         "reading task instances: 100 % of 200\n",
     ]
+
+
+def test_plain_is_one_number_a_line_for_a_shell() -> None:
+    lines = [line.split() for line in command.as_plain(found()).splitlines()]
+    assert ["total", "interruptions", "1"] in lines
+    assert ["task", "dag.task_0", "lost_hours", "1"] in lines
