@@ -58,7 +58,7 @@ def _job(client: Any, name: str) -> Mapping[str, Any]:
 
 def _whole(job: Mapping[str, Any]) -> dict[str, Any]:
     tries = [_try(one) for one in each(job, "attempts")]
-    return {**pick(job, "status"), **_try(job), "attempts": tries}
+    return {**pick(job, "status", "isCancelled", "isTerminated"), **_try(job), "attempts": tries}
 
 
 def _try(one: Mapping[str, Any]) -> dict[str, Any]:

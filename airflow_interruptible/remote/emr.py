@@ -11,7 +11,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from airflow_interruptible.remote import aws
-from airflow_interruptible.remote.answer import Answer, inside, least_forgiving, pick
+from airflow_interruptible.remote.answer import Answer, each, inside, least_forgiving, pick
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -36,7 +36,9 @@ def steps(failure: Failure) -> Iterator[Answer]:
     status = inside(client.describe_cluster(ClusterId=cluster), "Cluster", "Status")
     if status.get("State") in _CLUSTER_OVER and failure.saw(inside(status, "Timeline").get("EndDateTime")):
         answer = answer or Answer("emr", "DescribeCluster", {})
-        yield answer.with_fields(Cluster={"Status": pick(status, "State", "StateChangeReason")})
+        details = [pick(one, "ErrorCode") for one in each(status, "ErrorDetails")]
+        fields = {**pick(status, "State", "StateChangeReason"), "ErrorDetails": details}
+        yield answer.with_fields(Cluster={"Status": fields})
 
 
 def _failed_steps(failure: Failure, client: Any, cluster: str) -> Iterator[Answer]:

@@ -37,6 +37,7 @@ _HERE = "airflow_interruptible.remote"
 OPERATORS: Mapping[str, str] = {
     f"{_AMAZON}.ecs.EcsRunTaskOperator": f"{_HERE}.ecs.describe",
     f"{_AMAZON}.batch.BatchOperator": f"{_HERE}.batch.describe",
+    f"{_AMAZON}.glue.GlueJobOperator": f"{_HERE}.glue.describe",
     f"{_AMAZON}.sagemaker.SageMakerTrainingOperator": f"{_HERE}.sagemaker.training",
     f"{_AMAZON}.sagemaker.SageMakerProcessingOperator": f"{_HERE}.sagemaker.processing",
     f"{_AMAZON}.sagemaker.SageMakerTransformOperator": f"{_HERE}.sagemaker.transform",
@@ -46,6 +47,8 @@ OPERATORS: Mapping[str, str] = {
     "airflow.providers.cncf.kubernetes.operators.pod.KubernetesPodOperator": f"{_HERE}.kubernetes.describe",
     f"{_GOOGLE}.cloud_batch.CloudBatchSubmitJobOperator": f"{_HERE}.cloud_batch.describe",
     f"{_GOOGLE}.dataproc.DataprocSubmitJobOperator": f"{_HERE}.dataproc.describe",
+    f"{_GOOGLE}.vertex_ai.custom_job.CreateCustomJobOperator": f"{_HERE}.vertex.custom_job",
+    f"{_GOOGLE}.vertex_ai.custom_job.CustomTrainingJobBaseOperator": f"{_HERE}.vertex.training",
     f"{_DATABRICKS}.DatabricksSubmitRunOperator": f"{_HERE}.databricks.describe",
     f"{_DATABRICKS}.DatabricksRunNowOperator": f"{_HERE}.databricks.describe",
 }

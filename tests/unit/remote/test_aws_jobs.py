@@ -200,3 +200,56 @@ def test_a_serverless_job_that_the_operator_itself_cancels(
         "jobDriver": {"hive": {"query": "q"}},
     }
     assert decided(task, "emr-serverless", ("get_job_run", ids, {"jobRun": job})) == rule
+
+
+@pytest.fixture
+def glue(aws: None) -> Any:
+    from airflow.providers.amazon.aws.operators.glue import GlueJobOperator
+
+    from airflow_interruptible import interruptible
+
+    return interruptible(GlueJobOperator)(task_id="work", job_name="etl", script_location="/local.py", deferrable=False)
+
+
+def glue_run(state: str, run: str = "jr_1", **fields: Any) -> tuple[str, dict[str, Any], dict[str, Any]]:
+    job = {"Id": run, "JobRunState": state, "Arguments": {"--JobRunState": "TIMEOUT"}, **fields}
+    return "get_job_run", {"JobName": "etl", "RunId": run}, {"JobRun": job}
+
+
+@pytest.mark.parametrize(
+    ("run", "rule"),
+    [
+        (glue_run("TIMEOUT"), "glue/timeout"),
+        (glue_run("STOPPED"), "glue/stopped-by-person"),
+        (glue_run("EXPIRED", ExecutionClass="FLEX"), "glue/flex-waiting"),
+        (glue_run("FAILED", ErrorMessage="Command failed with exit code 1"), "glue/command-failed"),
+        (glue_run("FAILED", ErrorMessage="Internal service error : x"), "glue/launch-failed"),
+        (glue_run("FAILED", ErrorMessage="ValueError: Host EC2 (instance i-0abc) terminated."), None),
+        (glue_run("RUNNING"), "ecs/host-gone"),
+    ],
+)
+def test_a_glue_run_says_it_whatever_the_text_says(run: Any, rule: str | None, glue: Any, decided: Any) -> None:
+    glue._job_run_id = "jr_1"
+    assert decided(glue, "glue", run) == rule
+
+
+def test_after_a_deferral_the_glue_run_is_asked_for_without_the_hook_that_uploads(
+    glue: Any, answering: Any, rule_of: Any, context: dict[str, Any]
+) -> None:
+    context["xcoms"]["glue_job_run_id"] = "jr_2"
+    answering("glue", glue_run("TIMEOUT", "jr_2"))
+
+    assert rule_of(glue) == "glue/timeout"
+    assert "hook" not in vars(glue)
+
+
+def test_a_glue_run_that_was_never_started_is_nothing(glue: Any, decided: Any) -> None:
+    assert decided(glue, "glue") == "ecs/host-gone"
+
+
+def test_what_emr_says_of_the_primary_node_counts(steps: Any, decided: Any, raised: Any) -> None:
+    error = raised("airflow.providers.amazon", RuntimeError("Error while running steps: {'value': ['s-1']}"))
+    over = cluster("TERMINATED_WITH_ERRORS", Code="INTERNAL_ERROR")
+    over[2]["Cluster"]["Status"]["ErrorDetails"] = [{"ErrorCode": "INTERNAL_ERROR_SPOT_NO_CAPACITY_PRIMARY"}]
+
+    assert decided(steps, "emr", step("s-1", "FAILED"), over, error=error) == "emr/primary-spot"

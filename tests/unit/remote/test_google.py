@@ -197,3 +197,61 @@ def test_a_machines_name_cannot_change_the_filter(looked: Any) -> None:
     compute = Compute()
     assert looked(compute, 'x" OR "') is None
     assert compute.filters == []
+
+
+class VertexHook:
+    """Two calls of ``CustomJobHook``, by the messages of the API."""
+
+    def __init__(self, state: str, message: str = "") -> None:
+        self.state, self.message = state, message
+
+    def get_custom_job(self, *, custom_job: str, project_id: str, region: str, retry: None, timeout: float) -> Any:
+        from google.cloud.aiplatform_v1.types import CustomJob
+
+        assert (custom_job, project_id, region) == ("7", "p", "r")
+        return CustomJob({"state": f"JOB_STATE_{self.state}", "error": {"code": 8, "message": self.message}})
+
+    def get_training_pipeline(
+        self, *, training_pipeline: str, project_id: str, region: str, retry: None, timeout: float
+    ) -> Any:
+        from google.cloud.aiplatform_v1.types import TrainingPipeline
+
+        assert (training_pipeline, project_id, region) == ("8", "p", "r")
+        return TrainingPipeline({"state": f"PIPELINE_STATE_{self.state}", "error": {"message": self.message}})
+
+
+ENDS = [
+    ("FAILED", "Resources are insufficient in region: r. Please try a different region.", "vertex/no-capacity"),
+    ("FAILED", "The replica workerpool0-0 exited with a non-zero status of 1.", "vertex/replica-exit"),
+    ("FAILED", "Internal error encountered.", "vertex/internal"),
+    ("FAILED", "Host EC2 (instance i-0abc) terminated.", None),
+    ("CANCELLED", "", "vertex/cancelled"),
+    ("RUNNING", "", "ecs/host-gone"),
+]
+
+
+@pytest.mark.parametrize(("state", "message", "rule"), ENDS)
+def test_a_vertex_job_says_it_whatever_the_text_says(state: str, message: str, rule: str | None, rule_of: Any) -> None:
+    from airflow.providers.google.cloud.operators.vertex_ai.custom_job import CreateCustomJobOperator
+
+    task = CreateCustomJobOperator(task_id="work", project_id="p", region="r", custom_job={})
+    object.__setattr__(task, "hook", VertexHook(state, message))
+    task.custom_job_id = "7"
+    assert rule_of(task) == rule
+
+
+@pytest.mark.parametrize(("state", "message", "rule"), ENDS)
+def test_a_training_pipeline_is_known_once_it_was_deferred(
+    state: str, message: str, rule: str | None, rule_of: Any, context: dict[str, Any]
+) -> None:
+    from airflow.providers.google.cloud.operators.vertex_ai.custom_job import CreateCustomTrainingJobOperator
+
+    task = CreateCustomTrainingJobOperator(
+        task_id="work", project_id="p", region="r", staging_bucket="gs://b", display_name="d", script_path="s.py",
+        container_uri="c",
+    )  # fmt: skip
+    object.__setattr__(task, "hook", VertexHook(state, message))
+    assert rule_of(task) == "ecs/host-gone"
+
+    context["xcoms"]["training_id"] = "8"
+    assert rule_of(task) == rule
