@@ -112,12 +112,8 @@ def look(past: Past) -> Iterator[Answer]:
     pod = ask(client.read_namespaced_pod, name, namespace)
     if pod is None or _another(pod, past):
         answer = next(remains.of_pod(client, name, namespace, past.saw, remains.POD_ENDINGS, node=node), None)
-        if answer is not None:
-            yield past.tell(answer)
-            return
         node = node or remains.node_of(client, name, namespace)
-        for answer in remains.of_node(client, node, past.saw) if node else ():
-            yield past.tell(answer)
+        yield from map(past.tell, _with_its_node(answer, client, node, past.saw))
     elif has_ended(pod := _as_it_ended(pod, past)):
         yield from map(past.tell, _and_its_node(client, pod, answer_of(pod)))
     elif node := node_of(pod) or node:
@@ -136,8 +132,8 @@ def look_launched(past: Past) -> Iterator[Answer]:
         endings = remains.POD_ENDINGS | {remains.UNPLACED}
         answer = next(remains.of_pod(client, name, namespace, past.saw, endings, node=node), None)
         node = node or remains.node_of(client, name, namespace)
-        found = [answer] if answer else (remains.of_node(client, node, past.saw) if node else ())
-        yield from (answer.on(past.capacity and past.capacity.value) for answer in found)
+        found = _with_its_node(answer, client, node, past.saw)
+        yield from (one.on(past.capacity and past.capacity.value) for one in found)
     elif has_ended(pod, base) and inside(pod, "status").get("phase") != "Succeeded":
         yield from _and_its_node(client, pod, answer_of(pod, past.capacity, base))
     else:
@@ -178,6 +174,15 @@ def _gone(failure: Failure, held: Mapping[str, Any]) -> Iterator[Answer]:
     ):
         node = node or remains.node_of(client, name, namespace)
         yield from remains.of_node(client, node, failure.saw) if node else ()
+
+
+def _with_its_node(told: Answer | None, client: Any, node: str | None, saw: remains.Saw) -> Iterator[Answer]:
+    """What a vanished pod's own event tells, and what became of its node, which may say why the pod was evicted."""
+    if told is not None:
+        yield told
+    if node and (told is None or told.cause is Cause.INFRASTRUCTURE):
+        for answer in remains.of_node(client, node, saw):
+            yield answer if told is None else told.with_fields(**answer.payload)
 
 
 def _and_its_node(client: Any, pod: Mapping[str, Any], answer: Answer) -> Iterator[Answer]:

@@ -32,12 +32,14 @@ POD_ENDINGS = frozenset(
 
 NODE_ENDINGS = frozenset(
     (
-        "CapacityReservationInterrupted", "DeletingNode", "DisruptionTerminating", "InstanceUnhealthy", "NodeNotReady",
-        "RemovingNode", "ScaleDown", "ScaleDownEmpty", "ScheduledEvent", "SpotInterrupted", "SpotInterruption",
-        "TerminatingOnInterruption",
+        "CapacityReservationInterrupted", "ConsolidationTerminateNode", "ConsolidationTerminating", "CordonAndDrain",
+        "DeletingNode", "DeprovisioningTerminating", "DisruptionTerminating", "InstanceUnhealthy", "NodeNotReady",
+        "PreemptScheduled", "PreemptionScheduled", "RemovingNode", "ScaleDown", "ScaleDownEmpty", "ScheduledEvent",
+        "SpotEvictionIncoming", "SpotInterrupted", "SpotInterruption", "TerminatingOnInterruption",
+        "VMEventScheduled",
     )
 )  # fmt: skip
-"""Reasons of a node's events that tell why it was ended: of Kubernetes itself, Karpenter and the AWS handler."""
+"""Reasons of a node's events that tell why it was ended: of Kubernetes itself, Karpenter, AKS and the AWS handler."""
 
 UNPLACED = "FailedScheduling"
 _NOT_READY = "NodeNotReady"
@@ -91,9 +93,14 @@ def of_node(client: Any, name: str, saw: Saw) -> Iterator[Answer]:
     if node is not None and answer.cause is Cause.UNKNOWN:
         return
     yield answer
-    for event in sorted(_events(client, name, NODES_NAMESPACE), key=_order):
-        if event.get("reason") in NODE_ENDINGS and saw(_at(event)):
-            yield Answer("k8s", "node event", {**pick(event, "reason"), "node": {"labels": labels}}, about=about)
+    ends = [
+        pick(event, "reason", "message")
+        for event in sorted(_events(client, name, NODES_NAMESPACE), key=_order)
+        if event.get("reason") in NODE_ENDINGS and saw(_at(event))
+    ]
+    if ends:
+        # All at once, as the most telling one decides: after a reclaim Kubernetes itself reports a node that went away.
+        yield Answer("k8s", "node events", {"node": {"labels": labels}, "node_events": ends}, about=about)
 
 
 def of_silent_node(client: Any, name: str) -> Answer:

@@ -232,6 +232,36 @@ def test_a_node_that_goes_explains_a_pod_that_vanished(failed: Any, rule_of: Any
     assert rule_of(failed(Cluster(**going), remote_pod=pod(PENDING)), raised("my_dag", Gone())) is None
 
 
+SPOT_TOLD = ("SpotInterrupted", "Node node-1 event: A spot interruption warning was triggered for the node")
+REMOVAL = [
+    ("TerminatingOnInterruption", "Node node-1 event: Interruption triggered termination"),
+    ("NodeNotReady", "Node node-1 status is now: NodeNotReady"),
+    ("DeletingNode", "Node node-1 does not exist in the cloud provider"),
+    ("RemovingNode", "Node node-1 event: Removing Node node-1 from Controller"),
+]
+CONSOLIDATED = ("DisruptionTerminating", "Node node-1 event: Disrupting Node: Underutilized")
+DRAINED = ("Evicted", "Evicted pod: Forceful Termination", "2026-01-01T12:31:00Z")
+
+
+@pytest.mark.parametrize("pods_event", [(), (DRAINED,)])
+@pytest.mark.parametrize(
+    ("told", "cause"),
+    [
+        ([SPOT_TOLD, *REMOVAL], "spot_interruption"),
+        ([*REMOVAL, SPOT_TOLD], "spot_interruption"),
+        ([CONSOLIDATED, *REMOVAL[1:]], "infrastructure"),
+        ([("ScaleDown", "Node node-1 is removed by cluster autoscaler"), *REMOVAL[1:]], "infrastructure"),
+    ],
+)
+def test_the_most_telling_event_of_the_node_decides_and_not_the_last(
+    pods_event: Any, told: Any, cause: str, looked: Any
+) -> None:
+    events = [(*one, f"2026-01-01T12:{30 + minute}:00Z") for minute, one in enumerate(told)]
+    cluster = Cluster(labels=GKE_SPOT, taint="karpenter.sh/disrupted", events=[*events, *pods_event])
+
+    assert looked(cluster).cause.value == cause
+
+
 def test_no_pod_no_look(failed: Any, rule_of: Any) -> None:
     cluster = Cluster()
     assert rule_of(failed(cluster)) == "ecs/host-gone"
