@@ -44,6 +44,7 @@ DEFAULT_RULES = (
     *kubernetes_nodes.EXPLAINED,
     *kubernetes.RULES,
     *kubernetes_nodes.RULES,
+    *eks.UNDECIDED,
     *kubernetes_containers.RULES,
     *emr.RULES,
     *sagemaker.RULES,

@@ -27,7 +27,8 @@ PREEMPTING = words(
 https://github.com/Azure/karpenter-provider-azure/pull/1695, https://github.com/Azure/karpenter-provider-azure/pull/1829"""
 
 SPOT_CORES = (
-    r"exceeding (?:approved|quota limits of) .?(?:Total Regional )?(?:Low-?Priority|Spot)[\w -]*.? ?quota.*"
+    r"exceeding approved .?(?:Total Regional )?(?:Low-?Priority|Spot)[\w -]*.? ?quota.*"
+    r"|exceeding quota limits of .?(?:Total Regional )?(?:Low-?Priority|Spot) ?(?:v?CPU|Core)s?\b.*"
     r"|Total Regional (?:Low-priority|Spot) vCPUs.*"
 )
 SPOT_QUOTA = rf"(?:.{{0,200}}\b)?(?:{SPOT_CORES})"

@@ -313,7 +313,7 @@ RULES = (
     ),
     rule(
         "type-platform",
-        {TYPE: ("CLOUD_FAILURE", "SERVICE_FAULT")},
+        {TYPE: ("CLOUD_FAILURE", "SERVICE_FAULT", "INTERNAL_ERROR")},
         Cause.INFRASTRUCTURE,
         "Databricks blames the cloud or itself",
         source=CLUSTER_TYPES,

@@ -65,42 +65,11 @@ RULES = (
         source=HANDLER_KINDS,
     ),
     rule(
-        "kind-undecided",
-        {
-            KIND: words("""
-                REBALANCE_RECOMMENDATION SQS_TERMINATE STATE_CHANGE rebalance_recommendation instance_stopped
-                instance_terminated RebalanceRecommendationKind StateChangeKind
-            """)
-        },
-        Cause.UNKNOWN,
-        "the message does not say that the instance was taken back",
-        source=HANDLER_KINDS,
-    ),
-    rule(
         "taint-spot",
         {TAINT: "aws-node-termination-handler/spot-itn"},
         Cause.SPOT_INTERRUPTION,
         "the node termination handler received the Spot interruption notice",
         source=HANDLER_NODE,
-    ),
-    rule(
-        "rebalance",
-        {"reason": ("SpotRebalanceRecommendation", "RebalanceRecommendation")},
-        Cause.UNKNOWN,
-        "a rebalance recommendation is no interruption",
-    ),
-    rule(
-        "taint-rebalance",
-        {TAINT: "aws-node-termination-handler/rebalance-recommendation"},
-        Cause.UNKNOWN,
-        "a rebalance recommendation is no interruption",
-        source=HANDLER_NODE,
-    ),
-    rule(
-        "instance-ending",
-        {"reason": ("InstanceStopping", "InstanceTerminating")},
-        Cause.UNKNOWN,
-        "the instance is ending, and the event does not say why",
     ),
     rule(
         "instance-unhealthy", {"reason": "InstanceUnhealthy"}, Cause.INFRASTRUCTURE, "EC2 called the instance unhealthy"
@@ -192,13 +161,6 @@ RULES = (
         source=HANDLER,
     ),
     rule(
-        "nth-undecided",
-        {"reason": ("SQSTermination", "StateChange", "UnknownInterruption")},
-        Cause.UNKNOWN,
-        "the instance is ending, and the event does not say why",
-        source=HANDLER,
-    ),
-    rule(
         "nth-drained",
         {"reason": "CordonAndDrain"},
         Cause.INFRASTRUCTURE,
@@ -225,3 +187,45 @@ RULES = (
         source=HANDLER_NODE,
     ),
 )
+
+UNDECIDED = (
+    rule(
+        "kind-undecided",
+        {
+            KIND: words("""
+                REBALANCE_RECOMMENDATION SQS_TERMINATE STATE_CHANGE rebalance_recommendation instance_stopped
+                instance_terminated RebalanceRecommendationKind StateChangeKind
+            """)
+        },
+        Cause.UNKNOWN,
+        "the message does not say that the instance was taken back",
+        source=HANDLER_KINDS,
+    ),
+    rule(
+        "rebalance",
+        {"reason": ("SpotRebalanceRecommendation", "RebalanceRecommendation")},
+        Cause.UNKNOWN,
+        "a rebalance recommendation is no interruption",
+    ),
+    rule(
+        "taint-rebalance",
+        {TAINT: "aws-node-termination-handler/rebalance-recommendation"},
+        Cause.UNKNOWN,
+        "a rebalance recommendation is no interruption",
+        source=HANDLER_NODE,
+    ),
+    rule(
+        "instance-ending",
+        {"reason": ("InstanceStopping", "InstanceTerminating")},
+        Cause.UNKNOWN,
+        "the instance is ending, and the event does not say why",
+    ),
+    rule(
+        "nth-undecided",
+        {"reason": ("SQSTermination", "StateChange", "UnknownInterruption")},
+        Cause.UNKNOWN,
+        "the instance is ending, and the event does not say why",
+        source=HANDLER,
+    ),
+)
+"""What proves nothing, and so takes nothing from what else is known of the node."""

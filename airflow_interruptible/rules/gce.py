@@ -9,7 +9,7 @@ from __future__ import annotations
 from airflow_interruptible.core.capacity import CapacityType
 from airflow_interruptible.core.cause import Cause
 from airflow_interruptible.core.rule import Table, says, words
-from airflow_interruptible.core.surface import Naming, Surface, reading
+from airflow_interruptible.core.surface import Naming, Surface, reading, wrapper
 
 SURFACE = Surface(
     services={
@@ -24,7 +24,10 @@ SURFACE = Surface(
             r"(?:systemevent-[\w-]{1,80}\s+)?(?P<operationType>compute\.instances\.\w{1,40})\s+"
             r"[\w/-]{1,200}(?:\s+[\w:.+-]{1,60}){0,4}"
         ),
-        reading(r"\[?(?P<error__code>[A-Z]+_[A-Z_]+)\]?(?::? (?P<error__message>.*))?"),
+        reading(
+            r"(?:google\.api_core\.exceptions\.\w{1,60}: )?(?:\d{3} )?\[?(?P<error__code>[A-Z]+_[A-Z_]+)\]?"
+            r"(?::? (?P<error__message>.*))?"
+        ),
         reading(
             r"(?:googleapiclient\.errors\.HttpError: )?<HttpError (?P<error__code>\d{3}) when requesting \S{1,500}"
             r" returned"
@@ -35,6 +38,7 @@ SURFACE = Surface(
             r" request(?P<stockout>\.).*"
         ),
     ),
+    wrappers=(wrapper(r"ERROR: \(gcloud\.[\w.-]{1,80}\) [^\n]{0,200}\n ?- (?P<inner>.*)"),),
     machines=(
         Naming("vm", "name", where=("kind", "compute#instance")),
         Naming("vm", "protoPayload.instanceName"),

@@ -42,7 +42,8 @@ READINGS = (
     reading(
         STAMP + r"INF Node successfully cordoned and drained node_name=(?P<NodeName>\S+) reason=.(?P<Description>.*)."
     ),
-    # Azure, EC2
+    # GKE, Azure, EC2
+    reading(r"\[(?P<error__code>GCE_[A-Z_]{1,60})\]: (?P<error__message>.*)"),
     reading(r"Azure deployment failure \((?:Compute\.)?(?P<error__code>\w+)\).*"),
     reading(
         r"(?:[\w.]{1,80}Error: )?\(?(?:Code[:=] ?)?.?(?P<error__code>[A-Z][a-z]+[A-Z]\w+).?[):]?"

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from airflow_interruptible.core.capacity import CapacityType
 from airflow_interruptible.core.cause import Cause
 from airflow_interruptible.core.rule import Table, Test, says, words
+from airflow_interruptible.rules.azure import SPOT_QUOTA
 from airflow_interruptible.rules.gce import SPOT_QUOTA_INSIDE
 from airflow_interruptible.rules.kubernetes import AUTOSCALER, DOCS, GCP_SPOT, SHUTDOWN, SOURCE, TAINT
 
@@ -203,7 +204,10 @@ RULES = (
     ),
     rule(
         "scale-up-spot-quota",
-        {"reason": ("FailedScaleUp", "FailedToScaleUpGroup", "ScaleUpFailed"), "message": says(SPOT_QUOTA_INSIDE)},
+        {
+            "reason": ("FailedScaleUp", "FailedToScaleUpGroup", "ScaleUpFailed"),
+            "message": says(rf"{SPOT_QUOTA_INSIDE}|{SPOT_QUOTA}"),
+        },
         Cause.NO_CAPACITY,
         "the quota of spot machines is used up, and on-demand ones have another",
         source=VISIBILITY,
