@@ -24,6 +24,7 @@ system: ## Install the Debian packages that tests need, where they are missing
 	@missing=; \
 	ls /usr/lib/postgresql/*/bin/initdb > /dev/null 2>&1 || command -v initdb > /dev/null || missing="$$missing postgresql"; \
 	command -v chromium > /dev/null || missing="$$missing chromium"; \
+	command -v redis-server > /dev/null || missing="$$missing redis-server"; \
 	if [ -z "$$missing" ]; then exit 0; fi; \
 	if [ "$$(id -u)" != 0 ] || ! command -v apt-get > /dev/null; then \
 		echo "The tests need$$missing. Install it, or run 'make system' as root on Debian." >&2; exit 1; \

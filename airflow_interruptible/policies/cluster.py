@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """The cluster policy: the one module that every Airflow process imports, by its ``airflow.policy`` entry point.
 
-It makes stock operators interruptible where the Dag says so, places first attempts, and watches the metadata database
-of the processes that have one. Everything heavier than a dictionary look-up waits until a Dag asks for it.
+It makes stock operators interruptible where the Dag says so, places first attempts, watches the metadata database of
+the processes that have one, and lets a Celery worker pass on to its tasks that it is shut down. Everything heavier than
+a dictionary look-up waits until a Dag asks for it.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from airflow.policies import hookimpl
 
 from airflow_interruptible.server.install import install
+from airflow_interruptible.worker import celery
 
 if TYPE_CHECKING:
     from collections.abc import Generator
@@ -20,6 +22,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 install()
+celery.install()
 
 
 @hookimpl(wrapper=True)

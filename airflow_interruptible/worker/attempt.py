@@ -31,6 +31,7 @@ from airflow_interruptible.worker.fate import ended_by_a_person
 from airflow_interruptible.worker.hindsight import corrected
 from airflow_interruptible.worker.notes import begin_notes
 from airflow_interruptible.worker.signals import watched
+from airflow_interruptible.worker.supervision import supervised
 from airflow_interruptible.worker.warning import Announcement, listening, signalled
 
 if TYPE_CHECKING:
@@ -68,7 +69,7 @@ def attempt(task: Any, context: Context) -> Iterator[None]:
                 _refuse_if_exhausted(task.interruptible_book)
                 task.interruptible_book = _begin(task.interruptible_book)
                 entry.begun(task.interruptible_book)
-            with listening(announcement, entry, enabled=get_settings().notices):
+            with supervised(), listening(announcement, entry, enabled=get_settings().notices):
                 try:
                     yield
                 except (AirflowFailException, AirflowSensorTimeout) as error:
