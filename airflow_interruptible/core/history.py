@@ -69,6 +69,7 @@ class History:
     :param interruptible: the setting that applies.
     :param base: the number of the last attempt before the clear, 0 if there was none; only later attempts count.
     :param max_tries: Airflow's: no attempt with a higher number is followed by another. None where it is not known.
+    :param placed: whether anything sends attempts where they belong; if not, no reason claims that they ran there.
     """
 
     interruptible: bool
@@ -76,6 +77,7 @@ class History:
     base: int = 0
     attempts: tuple[Attempt, ...] = ()
     max_tries: int | None = None
+    placed: bool = True
 
     @property
     def next_placement(self) -> Placement:

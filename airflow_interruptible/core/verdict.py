@@ -77,13 +77,19 @@ def decide(history: History, trace: Trace | None, evidence: str = "") -> Verdict
     attempt = after.attempts[-1]
     retry = not after.over
     placement = after.next_placement
+    ran = f" {attempt.capacity.phrase}" if after.placed else ""
     parts = [
-        f"attempt {attempt.number} {attempt.capacity.phrase} {_WHAT[attempt.cause]}"
-        + (f" ({evidence})" if evidence else ""),
+        f"attempt {attempt.number}{ran} {_WHAT[attempt.cause]}" + (f" ({evidence})" if evidence else ""),
         _spent(after, attempt.charge),
-        f"next {placement.capacity.phrase} since {placement.why}" if retry else _end_of(after),
+        _next(after) if retry else _end_of(after),
     ]
     return Verdict(after, attempt.charge, retry, placement, _fit("; ".join(part for part in parts if part)))
+
+
+def _next(after: History) -> str:
+    placement = after.next_placement
+    where = f"{placement.capacity.phrase} since {placement.why}"
+    return f"next {where}" if after.placed else f"next would be {where}, but nothing is moved, as compute is none"
 
 
 def _spent(after: History, charge: Charge) -> str:

@@ -134,6 +134,7 @@ class Row:
         if found is not None and found.cause is not Cause.UNKNOWN:
             cause = found.cause
         before = ledger.history(self.marker.budget, self.marker.resolved(self._conf), before=number)
+        before = replace(before, placed=self.marker.placed)
         record = ledger.records.get(number) or Record()
         capacity = record.capacity or self.marker.capacity  # its worker may have found its work elsewhere
         trace = Trace(capacity, cause, started=record.started is not None)

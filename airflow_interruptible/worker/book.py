@@ -79,7 +79,8 @@ class Book:
     @property
     def history(self) -> History:
         """What happened since the last clear, before this attempt."""
-        return self.ledger.history(self.annotation.budget, self.interruptible, before=self.attempt)
+        history = self.ledger.history(self.annotation.budget, self.interruptible, before=self.attempt)
+        return replace(history, placed=self.annotation.placed)
 
     @property
     def record(self) -> Record:

@@ -128,3 +128,11 @@ def test_the_last_try_that_airflow_allows_is_followed_by_none() -> None:
     verdict = decide(before, Trace(ON_DEMAND, Cause.SPOT_INTERRUPTION))
     assert not verdict.retry
     assert verdict.reason.endswith("forgiven: system retry 1 of 3; Airflow allows no try after it (max_tries 1)")
+
+
+def test_a_reason_claims_no_place_where_nothing_places() -> None:
+    history = History(True, Account(Budget(1, 3)), placed=False)
+    assert decide(history, Trace(CapacityType.SPOT, Cause.SPOT_INTERRUPTION), "SIGTERM").reason == (
+        "attempt 1 interrupted (SIGTERM); forgiven: system retry 1 of 3; next would be on spot since the task is "
+        "interruptible, but nothing is moved, as compute is none"
+    )

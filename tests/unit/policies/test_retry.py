@@ -152,7 +152,7 @@ def test_application_errors_spend_the_author_s_retries(bench: Any) -> None:
     decision = fail(bench.next_try(), ValueError())
     assert decision.action is RetryAction.FAIL
     assert decision.reason == (
-        "attempt 2 on demand failed (ValueError); charged to the author: user failure 2, 1 retries; no retries left"
+        "attempt 2 failed (ValueError); charged to the author: user failure 2, 1 retries; no retries left"
     )
 
 

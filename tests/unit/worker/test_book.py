@@ -95,7 +95,7 @@ def test_a_clear_starts_a_generation(bench: Any) -> None:
 def test_a_starting_record_says_where_and_since_when(bench: Any) -> None:
     record = opened(bench()).starting_record()
     assert record.capacity is SPOT
-    here = {"host": socket.gethostname(), "pid": os.getpid(), "queue": "default"}
+    here = {"host": socket.gethostname(), "pid": os.getpid(), "supervisor": os.getppid(), "queue": "default"}
     assert record.where == {**here, "placed": False}, "compute is none"
     assert record.started is not None
     assert datetime.fromisoformat(record.started).utcoffset() == timedelta(0)
