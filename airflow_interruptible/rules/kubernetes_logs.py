@@ -12,10 +12,13 @@ from airflow_interruptible.rules.ec2 import ASG_LAUNCH
 STAMP = r"(?:\S{1,40}\s{1,4}){0,2}"
 """A date and a time, as logs begin with them, or neither."""
 
+AZURE = r"(?:(?:azure[\w.]{1,80}\.)?HttpResponseError: )?\(?(?:Code[:=] ?)?.?"
+"""How clients of Azure begin a refusal, up to its code. Not how Python begins any other exception."""
+
 READINGS = (
     reading(r"(?:\w+ )?(?:Warning|Normal) +(?P<reason>[A-Z]\w+) +(?P<message>.*)"),
     # kubectl get events, kubectl describe
-    reading(r"\S{1,12} +(?:Warning|Normal) +(?P<reason>[A-Z]\w+) +\w{1,40}/[\w.-]{1,253} +(?P<message>.*)"),
+    reading(r"\d[\dsmhdy]{0,11} +(?:Warning|Normal) +(?P<reason>[A-Z]\w+) +\w{1,40}/[\w.-]{1,253} +(?P<message>.*)"),
     reading(
         r"(?:Warning|Normal) +(?P<reason>[A-Z]\w+) +\d{1,5}[smhd]\w{0,8}(?: \(x\d{1,6} over \w{1,12}\))?"
         r" +[\w-]{1,63}(?:, \S{1,253})? +(?P<message>.*)"
@@ -45,9 +48,10 @@ READINGS = (
     # GKE, Azure, EC2
     reading(r"\[(?P<error__code>GCE_[A-Z_]{1,60})\]: (?P<error__message>.*)"),
     reading(r"Azure deployment failure \((?:Compute\.)?(?P<error__code>\w+)\).*"),
+    reading(AZURE + r"(?P<error__code>[A-Z][a-z]+[A-Z]\w+).?[):]?\s.*"),
     reading(
-        r"(?:[\w.]{1,80}Error: )?\(?(?:Code[:=] ?)?.?(?P<error__code>[A-Z][a-z]+[A-Z]\w+).?[):]?"
-        r"\s(?:Message[:=] ?)?(?P<error__message>.*)"
+        AZURE + r"(?P<error__code>OperationNotAllowed|(?:Resource)?QuotaExceeded).?[):]?\s(?:Message[:=] ?)?"
+        r"(?P<error__message>.*)"
     ),
     reading(ASG_LAUNCH),
 )

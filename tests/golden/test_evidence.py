@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from hypothesis import given, settings
@@ -17,11 +17,15 @@ from airflow_interruptible.core.evidence import field_key
 from airflow_interruptible.core.payload import read
 from airflow_interruptible.rules import DEFAULT_RULES, DEFAULT_SURFACES
 
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
 FOLDER = Path(__file__).parent / "evidence"
 GOLDEN = {
     str(path.relative_to(FOLDER).with_suffix("")): json.loads(path.read_text()) for path in FOLDER.rglob("*.json")
 }
 RULES = {rule.id: rule for rule in DEFAULT_RULES}
+SERVICES = sorted({name for surface in DEFAULT_SURFACES for name in surface.services})
 
 READ_AT_THE_TOP = {name.partition(".")[0] for rule in DEFAULT_RULES for name in rule.fields} | {
     name for surface in DEFAULT_SURFACES for name in (*surface.envelopes, *surface.history, "type", "status", "kind")
@@ -71,6 +75,40 @@ def test_a_vendors_words_raised_by_user_code_are_never_the_systems(name: str) ->
     answer = classified({"service": "airflow", "surface": "exception message", "payload": words})
 
     assert answer.cause.charge is not Charge.SYSTEM
+
+
+def strings(payload: object) -> Iterator[str]:
+    if isinstance(payload, str):
+        yield payload
+    elif isinstance(payload, (dict, list)):
+        for inner in payload.values() if isinstance(payload, dict) else payload:
+            yield from strings(inner)
+
+
+AUTHORS_FIELDS: dict[str, Callable[[str], object]] = {
+    "glue": lambda words: {"JobRunState": "FAILED", "ErrorMessage": words},
+    "sagemaker": lambda words: {"TrainingJobStatus": "Failed", "FailureReason": f"AlgorithmError: {words}"},
+    "emr": lambda words: {"state": "FAILED", "stateDetails": f"Job failed. {words}"},
+    "dataproc": lambda words: {"status": {"state": "ERROR", "details": f"Job failed with message [{words}]"}},
+    "k8s": lambda words: {"phase": "Failed", "containerStatuses": [{"state": {"terminated": {"message": words}}}]},
+    "databricks": lambda words: {"state": {"state_message": f"Task main failed with message: {words}"}},
+    "vertex": lambda words: {"error": {"message": f"The replica w-0 exited with a non-zero status of 1. {words}"}},
+    "azurebatch": lambda words: {"executionInfo": {"failureInfo": {"category": "UserError", "message": words}}},
+    "batch": lambda words: {"status": "FAILED", "container": {"command": [words], "exitCode": 1}},
+}
+"""Where a service hands on what the author's code has written."""
+
+
+@pytest.mark.parametrize("service", SERVICES)
+def test_a_vendors_words_in_an_authors_exception_are_the_authors(service: str) -> None:
+    field = AUTHORS_FIELDS.get(service, lambda words: words)
+    said = sorted({words for entry in GOLDEN.values() for words in strings(entry["payload"]) if len(words) > 8})
+
+    for words in said:
+        raised = {"service": service, "surface": "log line", "context": {"capacity": "spot"}}
+        for payload in (f"ValueError: {words}", f"ERROR etl: {words}", field(f"ValueError: {words}")):
+            answer = classified({**raised, "payload": payload})
+            assert answer.cause.charge is not Charge.SYSTEM, (payload, answer.rule)
 
 
 JSON = st.recursive(
