@@ -20,6 +20,7 @@ from airflow_interruptible.core.budget import Budget
 from airflow_interruptible.core.precedence import Level, Resolution, checked, resolve
 from airflow_interruptible.core.words import ARGUMENTS
 from airflow_interruptible.exceptions import ConfigurationError
+from airflow_interruptible.marker import MOST_RETRIES
 from airflow_interruptible.settings import Settings, get_settings
 
 if TYPE_CHECKING:
@@ -100,6 +101,8 @@ def _whole(name: str, value: object) -> int:
     if value is None:
         return 0
     if isinstance(value, int) and not isinstance(value, bool) and value >= 0:
+        if value > MOST_RETRIES:
+            raise ConfigurationError(f"{name} must be at most {MOST_RETRIES}, got {value}. {_INSTEAD[name]}")
         return value
     raise ConfigurationError(f"{name} must be an int >= 0, got {value!r}. {_INSTEAD[name]}")
 

@@ -6,33 +6,68 @@ under the key ``interruptible`` of ``executor_config``, which Airflow's REST API
 Edge and Kubernetes executors ignore keys they do not know; Amazon's merge them into calls of boto3, which refuses
 them, so a task bound for one of those gets no marker (``_run_task_kwargs`` in ``ecs_executor.py`` and
 ``batch_executor.py``).
+
+Anybody may write such a key by hand, so a marker is read as something that may have been forged.
 """
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
+from functools import cache
+from importlib import import_module
+from math import isfinite
 from typing import Any
 
 from airflow_interruptible.core.budget import Budget
 from airflow_interruptible.core.capacity import CapacityType
+from airflow_interruptible.core.delay import AuthorBackoff
 from airflow_interruptible.core.precedence import Level, checked, resolve
+
+log = logging.getLogger(__name__)
 
 KEY = "interruptible"
 
 _REFUSING_EXECUTORS = frozenset({"AwsEcsExecutor", "AwsBatchExecutor"})
+_TOLERANT_EXECUTORS = frozenset({"LocalExecutor", "CeleryExecutor", "KubernetesExecutor", "EdgeExecutor"})
+
+MOST_RETRIES = 999_999
+"""The sum of both budgets goes into a column of 32 bits, after it was added to the number of tries before a clear."""
+
+_LONGEST = timedelta(days=365)
 
 
 def tolerated_by(executor: str | None) -> bool:
     """Whether ``executor`` leaves unknown keys of ``executor_config`` alone.
+
+    The common ones are known by their names. Any other is asked which classes it is made of; one that cannot be
+    imported here may be made of one of those that do not.
 
     :param executor: a class name, its dotted path or its alias; None is the first of ``[core] executor``.
     """
     configured = _configured_executors()
     named = executor or configured[0].rpartition(":")[2]
     aliases = dict(entry.split(":", 1) for entry in configured if ":" in entry)
-    return aliases.get(named, named).rpartition(".")[2] not in _REFUSING_EXECUTORS
+    return _tolerates(aliases.get(named, named))
+
+
+@cache
+def _tolerates(path: str) -> bool:
+    module, _, name = path.rpartition(".")
+    if name in _REFUSING_EXECUTORS:
+        return False
+    if not module or name in _TOLERANT_EXECUTORS or module.startswith("airflow_interruptible."):
+        return True
+    try:
+        kind = getattr(import_module(module), name)
+    except (ImportError, AttributeError) as error:
+        log.warning(
+            "Executor %s cannot be imported here (%s), so its tasks stay where they are placed first.", path, error
+        )
+        return False
+    return _REFUSING_EXECUTORS.isdisjoint(base.__name__ for base in kind.__mro__)
 
 
 def _configured_executors() -> list[str]:
@@ -59,6 +94,7 @@ class Marker:
     :param placed: whether anything sends the attempts where they belong; if not, ``capacity`` is what would have been.
     :param system_retry_delay: see :func:`airflow_interruptible.core.delay.system_delay`.
     :param compute: the task's own ``compute`` argument as a mapping, None for the one in airflow.cfg.
+    :param backoff: the author's delays, if they grow; Airflow would let them grow with forgiven attempts, too.
     """
 
     interruptible: bool
@@ -68,6 +104,7 @@ class Marker:
     compute: Mapping[str, Any] | None = field(default=None)
     teardown: bool = False
     placed: bool = True
+    backoff: AuthorBackoff | None = None
 
     def resolved(self, conf: Mapping[str, Any]) -> bool:
         """Return the setting that applies in a run with that ``conf``.
@@ -95,6 +132,11 @@ class Marker:
             value["placed"] = False
         if self.compute is not None:
             value["compute"] = dict(self.compute)
+        if self.backoff is not None:
+            longest = self.backoff.max_retry_delay
+            value["retry_delay"] = self.backoff.retry_delay.total_seconds()
+            value["retry_exponential_backoff"] = self.backoff.multiplier
+            value["max_retry_delay"] = longest and longest.total_seconds()
         return {**executor_config, KEY: value}
 
     @classmethod
@@ -106,12 +148,33 @@ class Marker:
         try:
             return cls(
                 interruptible=value["interruptible"] is True,
-                budget=Budget(value["user_retries"], value["system_retries"]),
+                budget=Budget(_retries(value["user_retries"]), _retries(value["system_retries"])),
                 capacity=CapacityType(value["capacity"]),
-                system_retry_delay=timedelta(seconds=value["system_retry_delay"]),
+                system_retry_delay=_seconds(value["system_retry_delay"]),
                 compute=value.get("compute"),
                 teardown=value.get("teardown") is True,
                 placed=value.get("placed") is not False,
+                backoff=_backoff(value) if "retry_exponential_backoff" in value else None,
             )
         except (KeyError, TypeError, ValueError, OverflowError):
             return None
+
+
+def _retries(value: object) -> int:
+    if isinstance(value, int) and value <= MOST_RETRIES:
+        return value
+    raise ValueError(f"{value!r} is not a number of retries")
+
+
+def _seconds(value: Any) -> timedelta:
+    seconds = timedelta(seconds=value)
+    if timedelta(0) <= seconds <= _LONGEST:
+        return seconds
+    raise ValueError(f"{value!r} is not a number of seconds")
+
+
+def _backoff(value: Mapping[str, Any]) -> AuthorBackoff:
+    longest, multiplier = value["max_retry_delay"], value["retry_exponential_backoff"]
+    if not isinstance(multiplier, float) or not isfinite(multiplier):
+        raise ValueError(f"{multiplier!r} is not a multiplier")
+    return AuthorBackoff(_seconds(value["retry_delay"]), multiplier, None if longest is None else _seconds(longest))

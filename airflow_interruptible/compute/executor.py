@@ -19,13 +19,16 @@ if TYPE_CHECKING:
     from airflow_interruptible.compute.base import Slot
 
 
+_LONGEST = 1000
+"""``TaskInstance.executor``."""
+
+
 class ExecutorCompute:
     """Send spot attempts to one executor and on-demand attempts to the other."""
 
     def __init__(self, options: Mapping[str, Any]) -> None:
-        self._executors = Pair.from_options(
-            "executor", options, '{"spot": "CeleryExecutor", "on_demand": "LocalExecutor"}'
-        )
+        example = '{"spot": "CeleryExecutor", "on_demand": "LocalExecutor"}'
+        self._executors = Pair.from_options("executor", options, example, longest=_LONGEST)
 
     def place(self, slot: Slot, capacity: CapacityType) -> Slot:
         """Return ``slot`` on the executor of ``capacity``; an executor that the author chose stays."""

@@ -21,10 +21,12 @@ class Pair:
     on_demand: str
 
     @classmethod
-    def from_options(cls, compute: str, options: Mapping[str, Any], example: str) -> Pair:
+    def from_options(cls, compute: str, options: Mapping[str, Any], example: str, *, longest: int = 256) -> Pair:
         """Read ``{"spot": ..., "on_demand": ...}``.
 
-        :raises ConfigurationError: a name is missing, empty, unknown, or both are the same.
+        :param longest: how many characters Airflow's column takes. 256: that of a queue.
+        :raises ConfigurationError: a name is missing, empty, unknown, or both are the same, or Airflow could not keep
+            one: its transaction would fail with it.
         """
         names = {key: options.get(key) for key in ("spot", "on_demand")}
         usable = all(isinstance(name, str) and name for name in names.values()) and set(options) == set(names)
@@ -33,6 +35,12 @@ class Pair:
                 f"compute {compute!r} needs compute_options with two different names, got {dict(options)!r}: without "
                 f"both, an attempt could not be moved. Write {example}."
             )
+        for name in map(str, names.values()):
+            if len(name) > longest or not name.isprintable():
+                raise ConfigurationError(
+                    f"compute {compute!r} names {name[:60]!r}, which has {len(name)} characters: Airflow keeps at most "
+                    f"{longest} printable ones. Write a shorter name in compute_options."
+                )
         return cls(spot=str(names["spot"]), on_demand=str(names["on_demand"]))
 
     def name_of(self, capacity: CapacityType) -> str:

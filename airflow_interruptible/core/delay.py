@@ -11,6 +11,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from datetime import timedelta
+from typing import Any
 
 LONGEST_SYSTEM_DELAY = timedelta(minutes=5)
 """No wait for capacity is longer: by then the on-demand attempt is the better answer."""
@@ -46,6 +47,17 @@ class AuthorBackoff:
     multiplier: float = 0.0
     max_retry_delay: timedelta | None = None
 
+    @classmethod
+    def of(cls, task: Any) -> AuthorBackoff:
+        """Return what an operator says. True, the older form of ``retry_exponential_backoff``, is 2, as in Airflow."""
+        said = task.retry_exponential_backoff
+        return cls(task.retry_delay, 2.0 if said is True else float(said), task.max_retry_delay)
+
+    @property
+    def grows(self) -> bool:
+        """Whether the wait depends on how many attempts there were."""
+        return self.multiplier > 0 and self.multiplier != 1
+
     def delay(self, user_attempt: int, jitter: float) -> timedelta:
         """Return the wait after the ``user_attempt``-th user attempt failed.
 
@@ -55,7 +67,7 @@ class AuthorBackoff:
         >>> AuthorBackoff(timedelta(seconds=60), multiplier=2.0).delay(3, jitter=0)
         datetime.timedelta(seconds=240)
         """
-        if self.multiplier in (0.0, 1.0) or self.multiplier < 0:
+        if not self.grows:
             return self.retry_delay
         shortest = self._shortest(user_attempt)
         delay = timedelta(seconds=min(shortest + int(shortest * jitter), LONGEST_AUTHOR_DELAY.total_seconds()))

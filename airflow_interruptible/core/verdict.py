@@ -6,6 +6,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from airflow_interruptible.core.capacity import CapacityType
 from airflow_interruptible.core.cause import Cause, Charge
 
 if TYPE_CHECKING:
@@ -90,6 +91,20 @@ def _next(after: History) -> str:
     placement = after.next_placement
     where = f"{placement.capacity.phrase} since {placement.why}"
     return f"next {where}" if after.placed else f"next would be {where}, but nothing is moved, as compute is none"
+
+
+def cause_in(reason: str, number: int) -> Cause | None:
+    """Return the cause that a reason of :func:`decide` names for attempt ``number``, None if it is not one.
+
+    >>> cause_in("attempt 2 on spot interrupted (SIGTERM); forgiven: system retry 1 of 3; ...", 2).value
+    'spot_interruption'
+    """
+    said = reason.removeprefix(f"attempt {number} ")
+    if said == reason:
+        return None
+    for capacity in CapacityType:
+        said = said.removeprefix(f"{capacity.phrase} ")
+    return next((cause for cause, what in _WHAT.items() if said.startswith((f"{what} (", f"{what};"))), None)
 
 
 def _spent(after: History, charge: Charge) -> str:

@@ -3,19 +3,17 @@
 
 from __future__ import annotations
 
-import logging
 from typing import TYPE_CHECKING, Any
 
 from airflow.executors.base_executor import BaseExecutor
 
 from airflow_interruptible.marker import Marker
 from airflow_interruptible.server import seam
-from airflow_interruptible.server.placing import Row
+from airflow_interruptible.server.apart import tolerated
+from airflow_interruptible.server.placing import settle_queued
 
 if TYPE_CHECKING:
     from sqlalchemy.orm import Session
-
-log = logging.getLogger(__name__)
 
 
 class PlacingExecutor(BaseExecutor):
@@ -26,10 +24,8 @@ class PlacingExecutor(BaseExecutor):
         task_instance = getattr(workload, "ti", None)
         marker = Marker.from_config(getattr(task_instance, "executor_config", None))
         if marker is not None:
-            try:
+            with tolerated("An attempt could not be placed; it stays where the last one was."):
                 _place(task_instance, marker, session)
-            except Exception:
-                log.warning("An attempt could not be placed; it stays where the last one was.", exc_info=True)
         super().queue_workload(workload, session)
 
 
@@ -37,6 +33,6 @@ def _place(task_instance: Any, marker: Marker, session: Session) -> None:
     row = session.get(seam.models().task_instance, task_instance.id)
     if row is None:
         return
-    Row(session, row, marker).place_queued()
+    settle_queued(session, row, marker)
     task_instance.queue = row.queue
     task_instance.executor_config = row.executor_config

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from airflow_interruptible.compute import Slot
 from airflow_interruptible.core.budget import Account
+from airflow_interruptible.core.delay import AuthorBackoff
 from airflow_interruptible.core.placement import choose_capacity
 from airflow_interruptible.core.precedence import Level
 from airflow_interruptible.core.words import meant
@@ -241,14 +242,16 @@ def _check_launch(task: Any, choice: ComputeChoice, *, interruptible: bool) -> N
 def _marker(task: Any, annotation: Annotation, interruptible: bool, capacity: CapacityType) -> Marker:
     own = annotation.own_compute
     compute = None if own is None else {"name": own.name, **own.options}
+    backoff = AuthorBackoff.of(task)
     return Marker(
-        interruptible,
-        annotation.budget,
-        capacity,
-        annotation.system_retry_delay,
-        compute,
+        interruptible=interruptible,
+        budget=annotation.budget,
+        capacity=capacity,
+        system_retry_delay=annotation.system_retry_delay,
+        compute=compute,
         teardown=task.is_teardown,
         placed=annotation.placed,
+        backoff=backoff if backoff.grows else None,
     )
 
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from airflow.policies import hookimpl
 
-from airflow_interruptible.server.install import install
+from airflow_interruptible.server.install import install, observer
 from airflow_interruptible.worker import celery
 
 if TYPE_CHECKING:
@@ -39,3 +39,9 @@ def task_policy(task: Any) -> Generator[None, Any, Any]:
         result = yield
     adoption.apply(task)
     return result
+
+
+@hookimpl
+def task_instance_mutation_hook(task_instance: Any) -> None:
+    """Take notice of runs whose tasks Airflow goes over: those that it adds it inserts past every session event."""
+    observer.reconciled(task_instance)

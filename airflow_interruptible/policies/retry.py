@@ -11,7 +11,7 @@ from __future__ import annotations
 import logging
 import random
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from airflow.sdk.definitions.retry_policy import RetryAction, RetryDecision, RetryPolicy
 
@@ -26,8 +26,6 @@ from airflow_interruptible.worker.fate import ended_by_a_person, fate_of, outsid
 from airflow_interruptible.worker.notes import notes_of
 
 if TYPE_CHECKING:
-    from datetime import timedelta
-
     from airflow.sdk import Context
 
 log = logging.getLogger(__name__)
@@ -98,7 +96,10 @@ class InterruptibleRetryPolicy(RetryPolicy):
 
     def _after_application_error(self, verdict: Verdict, exception: BaseException, context: Context) -> RetryDecision:
         account = verdict.history.account
-        delay, reason = _author_delay(context["ti"].task, account.user_failures), verdict.reason
+        delay, reason = (
+            AuthorBackoff.of(context["ti"].task).delay(account.user_failures, random.random()),
+            verdict.reason,
+        )
         if self.author is not None:
             decision = self.author.evaluate(exception, account.user_failures, account.budget.user_retries, context)
             if decision.action is RetryAction.FAIL:
@@ -107,13 +108,3 @@ class InterruptibleRetryPolicy(RetryPolicy):
                 delay = delay if decision.retry_delay is None else decision.retry_delay
                 reason = decision.reason or reason
         return RetryDecision.retry(delay, reason)
-
-
-def _author_delay(task: Any, user_attempt: int) -> timedelta:
-    backoff = AuthorBackoff(task.retry_delay, _multiplier(task.retry_exponential_backoff), task.max_retry_delay)
-    return backoff.delay(user_attempt, random.random())
-
-
-def _multiplier(backoff: float | bool) -> float:
-    """Read ``retry_exponential_backoff`` as Airflow does where it reads the Dag back: True, its older form, is 2."""
-    return 2.0 if backoff is True else float(backoff)

@@ -118,7 +118,7 @@ def _columns() -> list[Any]:
         store.dag_id,
         store.run_id,
         store.task_id,
-        store.map_index,
+        getattr(store, next(iter(seam.stored_index()))),
         store.value,
     ]
 
@@ -127,5 +127,6 @@ def _joined(columns: list[Any]) -> Any:
     from sqlalchemy import and_, select
 
     store, ti = seam.stored_states(), seam.models().task_instance
-    same = and_(*(getattr(store, name) == getattr(ti, name) for name in ("dag_id", "run_id", "task_id", "map_index")))
+    names = {name: name for name in ("dag_id", "run_id", "task_id")} | seam.stored_index()
+    same = and_(*(getattr(store, theirs) == getattr(ti, own) for theirs, own in names.items()))
     return select(*columns).select_from(store).outerjoin(ti, same).where(store.key == KEY)

@@ -1,16 +1,15 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Which of the rows that are about to be written end an attempt of ours, or start one somewhere else.
+"""Which task instances a flush concerns.
 
-| what a flush writes                                   | what it means                                     |
-| a new TaskInstanceHistory row                         | a try ended: failed, killed, cleared or orphaned  |
-| a TaskInstance from ``queued`` to ``up_for_retry``    | a try was lost before it started: no history row  |
-| a TaskInstance from ``up_for_retry`` to None          | it was cleared before its next try                |
-| a Log row "stuck in queued reschedule"                | the same try is queued again                      |
-| a DagRun to ``running``                               | its conf may say something                        |
-| a new TaskInstance                                    | a mapped task was expanded; the conf again        |
-| the heartbeat of a scheduler's Job                    | this process is a scheduler                       |
+| what a flush writes                          | what it means                                                |
+| a TaskInstance                               | an attempt of it ended, or is to come: see :mod:`.flush`     |
+| a new TaskInstance                           | a mapped task was expanded; the run's conf may say something |
+| a DagRun to ``running``                      | the same, for all that wait                                  |
+| a Log row "stuck in queued reschedule"       | the same try is queued again                                 |
+| the heartbeat of a scheduler's Job           | this process is a scheduler                                  |
 
-Beside the end of a try stands a Log row "state mismatch" with what the executor said, where it was the first to notice.
+And before a transaction is committed in which Airflow went over the tasks of a run: the tasks that its Dag has got
+since were inserted past every flush.
 """
 
 from __future__ import annotations
@@ -19,88 +18,62 @@ from typing import TYPE_CHECKING, Any
 
 from airflow_interruptible.marker import Marker
 from airflow_interruptible.server import seam
+from airflow_interruptible.server.apart import apart
+from airflow_interruptible.server.flush import Happened, Turn, turns
 from airflow_interruptible.server.lookout import lookout
-from airflow_interruptible.server.placing import Row
+from airflow_interruptible.server.placing import Confs, settle, settle_requeued
 from airflow_interruptible.server.spot_timeout import spot_timeout
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Sequence
 
     from sqlalchemy.orm import Session
 
 _SETTING = "interruptible"
 
 
-def place_next_attempts(session: Session) -> None:
+def place_next_attempts(session: Session, new: Sequence[Any], dirty: Sequence[Any]) -> None:
     """Place the next attempt of every task instance that this flush concerns.
 
+    :param new: the rows that it inserts, of those that are watched.
+    :param dirty: the rows that it changes.
     :raises SeamChangedError: Airflow's models are not those we know.
     """
-    known = seam.models()
-    new = list(session.new)
-    logs = [row for row in new if isinstance(row, known.log)]
-    said = {seam.key_of(row): row.extra for row in logs if row.event == seam.STATE_MISMATCH}
-    ended = {seam.key_of(row): row for row in new if isinstance(row, known.history)}
-    for ti in [row for row in session.dirty if isinstance(row, known.task_instance)]:
-        history = ended.get(seam.key_of(ti)) if ended else None
-        if history is not None:
-            _after_try(session, ti, history, said.get(seam.key_of(ti)))
-        else:
-            _after_change(session, ti, said.get(seam.key_of(ti)))
-    _requeued(session, [row for row in logs if row.event == seam.STUCK_IN_QUEUED])
-    _follow_conf(session, [row for row in new if isinstance(row, known.task_instance)])
-    _start_runs(session, [row for row in session.dirty if isinstance(row, known.dag_run)])
-    if (scheduler := seam.scheduler_of(session)) is not None:
+    known, confs = seam.models(), Confs(session)
+    for turn in turns(new, dirty):
+        settle(session, turn, confs)
+    for log in (row for row in new if isinstance(row, known.log) and row.event == seam.STUCK_IN_QUEUED):
+        _settle_logged(session, log)
+    _place_first(session, (row for row in new if isinstance(row, known.task_instance)), confs)
+    started = (row for row in dirty if isinstance(row, known.dag_run) and seam.state_change(row)[1] == "running")
+    place_waiting(session, started)
+    if (scheduler := seam.scheduler_of(dirty)) is not None:
         spot_timeout.beat(scheduler)
         lookout.beat(scheduler)
 
 
-def _ours(session: Session, ti: Any) -> Iterator[Row]:
-    marker = Marker.from_config(ti.executor_config)
-    if marker is not None:
-        yield Row(session, ti, marker)
-
-
-def _after_try(session: Session, ti: Any, history: Any, said: str | None) -> None:
-    for row in _ours(session, ti):
-        if seam.state_change(ti)[1] == "restarting":
-            row.after_clear(history)
-        else:
-            row.after_try(history, said)
-
-
-def _after_change(session: Session, ti: Any, said: str | None) -> None:
-    change = seam.state_change(ti)
-    if change == ("queued", "up_for_retry"):
-        for row in _ours(session, ti):
-            row.after_never_started(said)
-    elif change == ("up_for_retry", None):
-        for row in _ours(session, ti):
-            row.after_reset()
-
-
-def _requeued(session: Session, logs: list[Any]) -> None:
-    for log in logs:
-        ti = seam.find(session, seam.key_of(log))
-        if ti is not None:
-            for row in _ours(session, ti):
-                row.after_requeue()
-
-
-def _follow_conf(session: Session, created: list[Any]) -> None:
-    confs: dict[tuple[str, str], Any] = {}
-    for ti in created:
-        for row in _ours(session, ti):
-            run = (ti.dag_id, ti.run_id)
-            if run not in confs:
-                confs[run] = seam.conf_of(session, *run)
-            if _SETTING in confs[run]:
-                row.place_first(confs[run])
-
-
-def _start_runs(session: Session, runs: list[Any]) -> None:
+def place_waiting(session: Session, runs: Iterable[Any]) -> None:
+    """Place the first attempts that wait in runs whose conf says something."""
     for run in runs:
-        if _SETTING in (run.conf or {}) and seam.state_change(run)[1] == "running":
-            for ti in seam.waiting(session, run.dag_id, run.run_id):
-                for row in _ours(session, ti):
-                    row.place_first(run.conf)
+        if _SETTING in (run.conf or {}):
+            rows: list[Any] = []
+            with apart(session, f"First attempts of run {run.run_id!a} are not moved to where its conf says."):
+                rows = seam.waiting(session, run.dag_id, run.run_id)
+            _place_first(session, rows, Confs(session, {(run.dag_id, run.run_id): run.conf}))
+
+
+def _settle_logged(session: Session, log: Any) -> None:
+    ti = None
+    with apart(session, "A try that was stuck in the queue stays where it is."):
+        ti = seam.find_logged(session, log)
+    marker = Marker.from_config(ti.executor_config) if ti is not None else None
+    if marker is not None:
+        settle_requeued(session, ti, marker)
+
+
+def _place_first(session: Session, rows: Iterable[Any], confs: Confs) -> None:
+    """Place attempts that nothing has happened to yet: where the file says, they stand already."""
+    for row in rows:
+        marker = Marker.from_config(row.executor_config)
+        if marker is not None and _SETTING in confs.of(row):
+            settle(session, Turn(row, marker, Happened.NOTHING, last=0), confs)

@@ -1,30 +1,29 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Place the next attempt of one task instance: what happened so far, what the rule says, what the row must become.
+"""Read all there is to know of one task instance, let it be decided, and write what follows.
 
-The server knows less than the worker did, and the same functions decide: what the worker wrote into the ledger is the
-history; where it wrote nothing, the silence itself is judged.
+The statements of one task instance stand in a savepoint of their own, and what the row becomes is written last:
+whatever fails, this row stays as Airflow leaves it, and no other row notices.
 """
 
 from __future__ import annotations
 
-import logging
 import random
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timezone
-from functools import cached_property, partial
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from airflow_interruptible.compute import ComputeChoice, Slot
 from airflow_interruptible.core.capacity import CapacityType
-from airflow_interruptible.core.cause import Cause, Charge
-from airflow_interruptible.core.delay import system_delay
-from airflow_interruptible.core.history import Trace
-from airflow_interruptible.core.verdict import Verdict, decide
-from airflow_interruptible.exceptions import LedgerError
-from airflow_interruptible.ledger import KEY, Ledger, Record
+from airflow_interruptible.exceptions import ConfigurationError, LedgerError
+from airflow_interruptible.ledger import KEY, Ledger
 from airflow_interruptible.marker import Marker, tolerated_by, without_marker
-from airflow_interruptible.metrics import TaskMetrics, uncounted
+from airflow_interruptible.metrics import TaskMetrics
 from airflow_interruptible.server import counting, seam
+from airflow_interruptible.server.apart import apart, tolerated
+from airflow_interruptible.server.complaints import complaints
+from airflow_interruptible.server.flush import UP_FOR_RETRY, Happened, Turn
+from airflow_interruptible.server.next_attempt import Decision, Known, decide_next, move_on_demand
 from airflow_interruptible.server.silence import known
 from airflow_interruptible.settings import get_settings
 from airflow_interruptible.stats import IN_SERVERS, stats_of
@@ -34,156 +33,156 @@ if TYPE_CHECKING:
 
     from sqlalchemy.orm import Session
 
-log = logging.getLogger(__name__)
+_STAYS = "An attempt of task instance %s could not be placed; it stays where the last one was."
 
 
 @dataclass
-class Row:
-    """A task instance of ours, in a transaction of the scheduler or the API server."""
+class Confs:
+    """What the runs of one flush say, each looked up once."""
 
     session: Session
-    ti: Any
-    marker: Marker
+    _of: dict[tuple[str, str], Mapping[str, Any]] = field(default_factory=dict)
 
-    def after_try(self, ended: Any, said: str | None = None) -> None:
-        """Place the attempt that follows the try that ``ended`` records.
+    def of(self, row: Any) -> Mapping[str, Any]:
+        """Return the conf of the run of a task instance."""
+        run = (row.dag_id, row.run_id)
+        if run not in self._of:
+            loaded = vars(row).get("dag_run")
+            self._of[run] = self._look_up(*run) if loaded is None else loaded.conf or {}
+        return self._of[run]
 
-        A try that the worker reported is only followed. One that it did not is judged here as well, since the
-        delay before the next attempt has to be set now.
-
-        :param said: what the scheduler wrote of the executor's report, if that was how the end was noticed.
-        """
-        ledger = self._ledger(ended.try_number + 1)
-        record = ledger.records.get(ended.try_number)
-        reported = seam.state_change(self.ti) == (
-            None,
-            None,
-        )  # the API server has not yet written what the worker asked for
-        silent = record is None or record.cause is None
-        if ended.try_number > ledger.base and silent and not reported:
-            orphaned = self.ti.state is None
-            cause = Cause.INFRASTRUCTURE if orphaned else None
-            ledger, verdict = self._judge(ledger, ended.try_number, cause, said)
-            self._explain(ended, verdict)
-        self._place(ledger, ended.try_number + 1)
-
-    def after_never_started(self, said: str | None = None) -> None:
-        """Place the attempt that follows one that was lost while it was queued, which Airflow alone would not keep."""
-        number = self.ti.try_number
-        ledger, verdict = self._judge(self._ledger(number + 1), number, Cause.INFRASTRUCTURE, said)
-        self._explain(self.ti, verdict)
-        seam.record_try(self.session, self.ti)
-        self._place(ledger, number + 1)
-
-    def after_clear(self, ended: Any) -> None:
-        """Start both budgets afresh, as Airflow does when it clears a task that has finished."""
-        self.ti.max_tries = ended.try_number + self.marker.budget.total_retries
-        ledger = self._ledger(ended.try_number + 1)
-        record = ledger.records.get(ended.try_number, Record(self.marker.capacity))
-        record = replace(
-            record, cause=Cause.USER_ACTION, charge=Charge.NONE, ended=_now(), reason="cleared by a person"
-        )
-        self._write(ledger.with_record(ended.try_number, record))
-        self._place(ledger, ended.try_number + 1)
-
-    def after_requeue(self) -> None:
-        """Move a try that no spot machine could be found for to on-demand. It has not failed: nobody is charged."""
-        if self.marker.capacity is not CapacityType.SPOT:
-            return
-        number = self.ti.try_number
-        reason, why = "no spot capacity: it was stuck in the queue", "no spot capacity could be found for it"
-        ledger = self._ledger(number)
-        begun = ledger.records.get(number) or Record()  # it may have been deferred, and waits to go on
-        record = replace(begun, capacity=CapacityType.ON_DEMAND, reason=reason, why=why)
-        self._write(ledger.with_record(number, record))
-        counting.after_commit(self.session, self._metrics.no_capacity)
-        self._move(CapacityType.ON_DEMAND)
-
-    def place_first(self, conf: Mapping[str, Any]) -> None:
-        """Place an attempt that nothing has happened to yet, in a run whose ``conf`` says something."""
-        self._place(self._ledger(self.ti.try_number + 1), self.ti.try_number + 1, conf)
-
-    def after_reset(self) -> None:
-        """Place the next attempt of a task instance whose row a clear has set back to what the Dag file says."""
-        self._place(self._ledger(self.ti.try_number + 1), self.ti.try_number + 1)
-
-    def place_queued(self) -> None:
-        """Place the attempt that is about to be handed to an executor."""
-        self._place(self._ledger(self.ti.try_number), self.ti.try_number)
-
-    @property
-    def _metrics(self) -> TaskMetrics:
-        return TaskMetrics(stats_of(IN_SERVERS), self.ti.dag_id, self.ti.task_id)
-
-    @cached_property
-    def _conf(self) -> Mapping[str, Any]:
-        return self.ti.dag_run.conf or {}
-
-    def _ledger(self, number: int) -> Ledger:
-        try:
-            ledger = Ledger.from_json(seam.read_state(self.session, self.ti, KEY))
-            return ledger.at(number, self.ti.max_tries, self.marker.budget)
-        except (LedgerError, ValueError) as error:
-            log.warning("%s Every attempt is taken as the author's failure, which leads to on-demand soonest.", error)
-            ledger = Ledger(records={n: Record(cause=Cause.UNKNOWN) for n in range(1, number)})
-        return ledger.at(number, self.ti.max_tries, self.marker.budget)
-
-    def _judge(self, ledger: Ledger, number: int, cause: Cause | None, said: str | None) -> tuple[Ledger, Verdict]:
-        """Write down how an attempt ended that nobody reported: as ``cause``, unless something better is known."""
-        found = known(self.session, seam.key_of(self.ti), number, said, self.marker.capacity)
-        if found is not None and found.cause is not Cause.UNKNOWN:
-            cause = found.cause
-        before = ledger.history(self.marker.budget, self.marker.resolved(self._conf), before=number)
-        before = replace(before, placed=self.marker.placed)
-        record = ledger.records.get(number) or Record()
-        capacity = record.capacity or self.marker.capacity  # its worker may have found its work elsewhere
-        trace = Trace(capacity, cause, started=record.started is not None)
-        verdict = decide(before, trace, "nobody reported its end" if found is None else found.reason)
-        due = before.next_placement
-        why = record.why or (due.why if due.capacity is capacity else None)
-        record = replace(record, capacity=capacity, cause=cause, charge=verdict.charge, why=why)
-        record = replace(record, ended=_now(), reason=verdict.reason, rule=None if found is None else found.rule)
-        self._count(ledger, verdict, number, record)
-        ledger = ledger.with_record(number, record)
-        self._write(ledger)
-        return ledger, verdict
-
-    def _count(self, ledger: Ledger, verdict: Verdict, number: int, record: Record) -> None:
-        for attempt in uncounted(ledger, verdict.history):
-            if attempt.number == number:  # those before it are the next attempt's to count: it writes their charges
-                counting.after_commit(self.session, partial(self._metrics.interrupted, attempt, record))
-
-    def _explain(self, ended: Any, verdict: Verdict) -> None:
-        """Tell Airflow when to try again, and people why."""
-        self.ti.retry_reason = verdict.reason
-        ended.retry_reason = verdict.reason
-        if not verdict.retry:
-            self.ti.retry_delay_override = 0.0  # the next attempt fails at once, with the reason; why wait for it
-        elif verdict.charge is Charge.SYSTEM:
-            row = verdict.history.account.row
-            delay = system_delay(row, self.marker.system_retry_delay, random.random())
-            self.ti.retry_delay_override = delay.total_seconds()
-
-    def _place(self, ledger: Ledger, number: int, conf: Mapping[str, Any] | None = None) -> None:
-        interruptible = self.marker.resolved(self._conf if conf is None else conf)
-        history = ledger.history(self.marker.budget, interruptible, before=number)
-        written = ledger.records.get(number)
-        self._move((written and written.capacity) or history.next_placement.capacity)
-
-    def _move(self, capacity: CapacityType) -> None:
-        settings = get_settings()
-        default = ComputeChoice(settings.compute, settings.compute_options)
-        slot = Slot(self.ti.queue, self.ti.executor, self.ti.executor_config)
-        placed = default.overridden_by(self.marker.compute).build().place(slot, capacity)
-        self.marker = replace(self.marker, capacity=capacity)
-        self.ti.queue = placed.queue
-        self.ti.executor = placed.executor
-        config = without_marker(placed.executor_config)
-        self.ti.executor_config = self.marker.to_config(config) if tolerated_by(placed.executor) else config
-
-    def _write(self, ledger: Ledger) -> None:
-        seam.write_state(self.session, self.ti, KEY, ledger.to_json())
+    def _look_up(self, dag_id: str, run_id: str) -> Mapping[str, Any]:
+        found: list[Mapping[str, Any]] = []
+        with apart(self.session, f"What run {run_id!a} of Dag {dag_id!a} says is not heard."):
+            found.append(seam.conf_of(self.session, dag_id, run_id))
+        return found[0] if found else {}
 
 
-def _now() -> str:
-    return datetime.now(timezone.utc).isoformat(timespec="milliseconds")
+def settle(session: Session, turn: Turn, confs: Confs) -> None:
+    """Judge the attempt that this flush ends, if nobody else has, and place the next one.
+
+    :raises Exception: the database has given up Airflow's transaction.
+    """
+    if turn.last == 0:
+        with tolerated(_stays(turn.row)):
+            _write(session, turn, decide_next(_known(session, turn, None, confs.of(turn.row))))
+        return
+    decision = None
+    with apart(session, _stays(turn.row)):
+        facts = _known(session, turn, _ledger(session, turn), confs.of(turn.row))
+        decision = decide_next(facts)
+        _keep(session, turn, decision)
+    if decision is not None:
+        with tolerated(_stays(turn.row)):
+            _write(session, turn, decision)
+
+
+def settle_requeued(session: Session, row: Any, marker: Marker) -> None:
+    """Move a try that no spot machine could be found for to on-demand, if that is another place.
+
+    :raises Exception: the database has given up Airflow's transaction.
+    """
+    if marker.capacity is not CapacityType.SPOT:
+        return
+    turn, decision = Turn(row, marker, Happened.NOTHING, row.try_number), None
+    with apart(session, _stays(row)):
+        if _moved(row, marker, CapacityType.ON_DEMAND) == _slot(row):
+            return  # it would wait in the same queue, which tells nothing of spot machines
+        decision = move_on_demand(_known(session, turn, _ledger(session, turn), {}))
+        _keep(session, turn, decision)
+    if decision is not None:
+        counting.after_commit(session, _metrics(row).no_capacity)
+        with tolerated(_stays(row)):
+            _write(session, turn, decision)
+
+
+def settle_queued(session: Session, row: Any, marker: Marker) -> None:
+    """Place the attempt that is about to be handed to an executor."""
+    settle(session, Turn(row, marker, Happened.NOTHING, row.try_number - 1), Confs(session))
+
+
+def _stays(row: Any) -> str:
+    return _STAYS % ascii(seam.key_of(row))
+
+
+def _ledger(session: Session, turn: Turn) -> Ledger | None:
+    try:
+        ledger = Ledger.from_json(seam.read_state(session, turn.row, KEY))
+        ledger.at(turn.last + 1, turn.row.max_tries, turn.marker.budget)  # it refuses what cannot be at this attempt
+    except (LedgerError, ValueError) as error:
+        complaints.tell("A history cannot be read. It stays as it is, and the next attempt goes on demand.", error)
+        return None
+    return ledger
+
+
+def _known(session: Session, turn: Turn, ledger: Ledger | None, conf: Mapping[str, Any]) -> Known:
+    silent, key = turn.happened in (Happened.SILENT, Happened.LOST), seam.key_of(turn.row)
+    return Known(
+        marker=turn.marker,
+        ledger=ledger,
+        happened=turn.happened,
+        last=turn.last,
+        max_tries=turn.row.max_tries,
+        conf=conf,
+        found=known(session, key, turn.last, turn.said, turn.marker.capacity) if silent else None,
+        reported=turn.kept.retry_reason if turn.happened is Happened.REPORTED else None,
+        now=datetime.now(timezone.utc).isoformat(timespec="milliseconds"),
+        jitter=random.random(),
+    )
+
+
+def _keep(session: Session, turn: Turn, decision: Decision) -> None:
+    """Write down what is known of the last attempt: in the ledger, and in the row that keeps its try."""
+    if decision.ledger is not None:
+        seam.write_state(session, turn.row, KEY, decision.ledger.to_json())
+    if decision.verdict is None:
+        return
+    ended = turn.row if turn.kept is None else turn.kept
+    delay = None if decision.delay is None else decision.delay.total_seconds()
+    for each in (ended, turn.row):
+        each.retry_reason = decision.verdict.reason
+        if delay is not None:
+            each.retry_delay_override = delay
+    if turn.kept is None and turn.waits and seam.text_of(turn.row.state) == UP_FOR_RETRY:
+        seam.record_try(session, turn.row)
+
+
+def _write(session: Session, turn: Turn, decision: Decision) -> None:
+    """Make the row what its next attempt needs, and count what has happened once it is committed."""
+    for attempt, record in decision.counted:
+        counting.after_commit(session, partial(_metrics(turn.row).interrupted, attempt, record))
+    if decision.max_tries is not None:
+        _set(turn.row, {"max_tries": decision.max_tries})
+    if not turn.waits:
+        return
+    capacity = decision.placement.capacity
+    placed = _moved(turn.row, turn.marker, capacity)
+    config = without_marker(placed.executor_config)
+    if tolerated_by(placed.executor):
+        config = replace(turn.marker, capacity=capacity).to_config(config)
+    _set(turn.row, {"queue": placed.queue, "executor": placed.executor, "executor_config": config})
+
+
+def _set(row: Any, values: Mapping[str, Any]) -> None:
+    """Write columns of a row.
+
+    :raises ConfigurationError: Airflow could not keep a value; none is written.
+    """
+    if (reason := seam.unfit(values)) is not None:
+        raise ConfigurationError(f"{reason}. Correct compute and compute_options, or the task's own compute.")
+    for name, value in values.items():
+        setattr(row, name, value)
+
+
+def _slot(row: Any) -> Slot:
+    return Slot(row.queue, row.executor, row.executor_config)
+
+
+def _moved(row: Any, marker: Marker, capacity: CapacityType) -> Slot:
+    settings = get_settings()
+    default = ComputeChoice(settings.compute, settings.compute_options)
+    return default.overridden_by(marker.compute).build().place(_slot(row), capacity)
+
+
+def _metrics(row: Any) -> TaskMetrics:
+    return TaskMetrics(stats_of(IN_SERVERS), row.dag_id, row.task_id)

@@ -60,19 +60,22 @@ def read(session: Session, key: seam.Key) -> TaskInstanceTries | None:
     ti = seam.find(session, key)
     if ti is None:
         return None
-    past = _past(session, key)
-    rows = {row.try_number: row for row in [ti, *past]}  # the row itself already tells of the next try
+    past = seam.ended_tries(session, ti)
+    to_come = seam.is_to_come(ti, past)
+    rows = {row.try_number: row for row in past if row.try_number > 0}
+    if not to_come:
+        rows[ti.try_number] = ti
     ledger = _ledger(session, ti)
     state, run = seam.text_of(ti.state), ti.dag_run
     live = state not in seam.FINISHED and seam.text_of(run.state) in seam.UNFINISHED_RUN
     return TaskInstanceTries(
-        tries=[_try(number, row) for number, row in sorted(rows.items()) if number > 0],
+        tries=[_try(number, row) for number, row in sorted(rows.items())],
         ledger=ledger,
         max_tries=ti.max_tries,
         conf=dict(run.conf or {}),
         state=state,
         live=live,
-        waiting=live and (ti.try_number == 0 or any(row.try_number == ti.try_number for row in past)),
+        waiting=live and to_come,
         marker=Marker.from_config(ti.executor_config),
     )
 
@@ -86,18 +89,6 @@ def _ledger(session: Session, ti: Any) -> Ledger:
             "wrote to it."
         ) from error
     return Ledger.from_json(document)
-
-
-def _past(session: Session, key: seam.Key) -> Sequence[Any]:
-    from sqlalchemy import select
-
-    model = seam.models().history
-    dag_id, task_id, run_id, map_index = key
-    return session.scalars(
-        select(model)
-        .where(model.dag_id == dag_id, model.task_id == task_id, model.run_id == run_id, model.map_index == map_index)
-        .order_by(model.try_number)
-    ).all()
 
 
 def _try(number: int, row: Any) -> Try:

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import pickle
+import sys
 from datetime import timedelta
 from typing import Any
 
@@ -13,6 +14,7 @@ from hypothesis import strategies as st
 
 from airflow_interruptible.core.budget import Budget
 from airflow_interruptible.core.capacity import CapacityType
+from airflow_interruptible.core.delay import AuthorBackoff
 from airflow_interruptible.marker import KEY, Marker, tolerated_by
 
 MARKER = Marker(
@@ -31,6 +33,13 @@ markers = st.builds(
     capacity=st.sampled_from(CapacityType),
     system_retry_delay=st.timedeltas(timedelta(0), timedelta(days=1)),
     compute=st.none() | st.just({"name": "none"}),
+    backoff=st.none()
+    | st.builds(
+        AuthorBackoff,
+        st.timedeltas(timedelta(0), timedelta(days=1)),
+        st.floats(0, 10),
+        st.none() | st.timedeltas(timedelta(0), timedelta(days=1)),
+    ),
 )
 
 
@@ -80,6 +89,15 @@ def test_a_marker_with_a_hole_is_none_of_ours(key: str) -> None:
         {"system_retry_delay": "soon"},
         {"system_retry_delay": float("nan")},
         {"system_retry_delay": float("inf")},
+        {"system_retry_delay": -1},
+        {"system_retry_delay": 10**9},
+        {"user_retries": 10**12},
+        {"system_retries": 1_000_000},
+        {"user_retries": True},
+        {"retry_exponential_backoff": "x", "retry_delay": 1, "max_retry_delay": None},
+        {"retry_exponential_backoff": float("nan"), "retry_delay": 1, "max_retry_delay": None},
+        {"retry_exponential_backoff": 2.0, "retry_delay": [], "max_retry_delay": None},
+        {"retry_exponential_backoff": 2.0},
     ],
 )
 def test_a_marker_with_nonsense_is_none_of_ours(wrong: dict[str, Any]) -> None:
@@ -96,6 +114,29 @@ def test_most_executors_leave_unknown_keys_alone(executor: str) -> None:
     ["AwsEcsExecutor", "airflow.providers.amazon.aws.executors.ecs.AwsEcsExecutor", "x.batch.AwsBatchExecutor"],
 )
 def test_amazon_s_do_not(executor: str) -> None:
+    assert not tolerated_by(executor)
+
+
+class AwsEcsExecutor:
+    """Stands for Amazon's."""
+
+
+class TeamExecutor(AwsEcsExecutor):
+    """A team's own, by its own name."""
+
+
+class PlainExecutor:
+    """A team's own, made of something else."""
+
+
+def test_a_subclass_of_theirs_does_not_either(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "team", sys.modules[__name__])
+    assert not tolerated_by("team.TeamExecutor")
+    assert tolerated_by("team.PlainExecutor")
+
+
+@pytest.mark.parametrize("executor", ["x.TeamEcsExecutor", "json.NoSuchExecutor"])
+def test_one_that_cannot_be_asked_may_be_one_of_theirs(executor: str) -> None:
     assert not tolerated_by(executor)
 
 

@@ -2,7 +2,8 @@
 """A metadata database, and the steps of the scheduler and the API server that end an attempt.
 
 Wherever Airflow's own function can be called without a running process, it is: ``ti_update_state`` of the workers' API,
-``handle_failure``, ``clear_task_instances``, ``expand_mapped_task``. The rest repeats the few lines that do it.
+``handle_failure``, ``clear_task_instances``, ``expand_mapped_task``. The rest repeats the few lines that do it. Both
+layouts of Airflow's tables are known here, see :mod:`airflow_interruptible.server.seam`, so tests need not know them.
 """
 
 from __future__ import annotations
@@ -24,8 +25,6 @@ from airflow.models.dagrun import DagRun
 from airflow.models.log import Log
 from airflow.models.serialized_dag import SerializedDagModel
 from airflow.models.taskinstance import TaskInstance, clear_task_instances
-from airflow.models.taskinstancehistory import TaskInstanceHistory
-from airflow.models.taskmap import TaskMap
 from airflow.providers.standard.operators.bash import BashOperator
 from airflow.sdk import DAG
 from airflow.sdk.timezone import utcnow
@@ -42,6 +41,7 @@ from airflow_interruptible import interruptible
 from airflow_interruptible.ledger import KEY, Ledger, Record
 from airflow_interruptible.marker import Marker
 from airflow_interruptible.server import seam
+from airflow_interruptible.server.complaints import complaints
 from airflow_interruptible.server.install import observer
 
 if TYPE_CHECKING:
@@ -50,6 +50,8 @@ if TYPE_CHECKING:
     from sqlalchemy.orm import Session
 
 _numbers = itertools.count(1)
+
+ROWS_ARE_TRIES = hasattr(TaskInstance, "working_set")
 
 
 @contextmanager
@@ -117,7 +119,13 @@ class Deployment:
 
     def queue(self, map_index: int = -1) -> Deployment:
         """Schedule and queue the next attempt: a bulk UPDATE, as ``schedule_tis`` does."""
-        return self._update(map_index, try_number=TaskInstance.try_number + 1, state="queued")
+        if not ROWS_ARE_TRIES:
+            return self._update(map_index, try_number=TaskInstance.try_number + 1, state="queued")
+        with transaction() as session:
+            ti = self._ti(session, map_index)
+            if ti.state == "up_for_retry":
+                ti.refresh_from_task(self.serialized.get_task(self.task_id), dag_run=ti.dag_run)
+        return self._update(map_index, try_number=max(1, ti.try_number), state="queued")
 
     def run(self, map_index: int = -1, record: Record | None = None) -> Deployment:
         """Let a worker run the next attempt; ``record`` is what it writes into the ledger."""
@@ -154,7 +162,7 @@ class Deployment:
             ti = self._ti(session, map_index)
             if said is not None:
                 extra = f"Learn more: there Extra info: {said}"
-                session.add(Log(event=seam.STATE_MISMATCH, extra=extra, task_instance=ti.key))
+                session.add(Log(event=seam.STATE_MISMATCH, extra=extra, task_instance=ti if ROWS_ARE_TRIES else ti.key))
             ti.task = self.serialized.get_task(self.task_id)
             ti.handle_failure("the process is gone", session=session)
         return self
@@ -172,7 +180,8 @@ class Deployment:
     def orphaned(self) -> Deployment:
         """The scheduler that queued it is gone: as ``adopt_or_reset_orphaned_tasks`` loads and resets it."""
         model = TaskInstance
-        loaded = (model.id, model.dag_id, model.task_id, model.run_id, model.map_index, model.state)
+        index = (model.region_index,) if ROWS_ARE_TRIES else (model.map_index,)
+        loaded = (model.id, model.dag_id, model.task_id, model.run_id, *index, model.state)
         query = (
             select(model)
             .options(lazyload(model.dag_run), load_only(*loaded, model.external_executor_id))
@@ -180,7 +189,7 @@ class Deployment:
         )
         with transaction() as session:
             ti = session.scalars(query).one()
-            ti.prepare_db_for_next_try(session=session)
+            ti = ti.prepare_db_for_next_try(session=session) or ti
             ti.state = None
             ti.queued_by_job_id = None
             ti.external_executor_id = None
@@ -191,7 +200,8 @@ class Deployment:
         """The scheduler requeues it: a Log row and a bulk UPDATE, as ``_maybe_requeue_stuck_ti`` writes them."""
         with transaction() as session:
             ti = self._ti(session)
-            session.add(Log(event=seam.STUCK_IN_QUEUED, task_instance=ti.key, extra="too long"))
+            log = Log(event=seam.STUCK_IN_QUEUED, task_instance=ti if ROWS_ARE_TRIES else ti.key, extra="too long")
+            session.add(log)
             session.execute(
                 update(TaskInstance)
                 .where(TaskInstance.id == ti.id)
@@ -202,8 +212,16 @@ class Deployment:
 
     def expanded(self) -> Deployment:
         """The scheduler expands the mapped task."""
+        task = self.serialized.get_task(self.task_id)
         with transaction() as session:
-            TaskMap.expand_mapped_task(self.serialized.get_task(self.task_id), self.run_id, session=session)
+            if ROWS_ARE_TRIES:
+                ti = self._ti(session)
+                ti.task = task
+                ti.expand_mapped_task(session=session)
+            else:
+                from airflow.models.taskmap import TaskMap
+
+                TaskMap.expand_mapped_task(task, self.run_id, session=session)
         return self
 
     # -- what is in the database
@@ -240,10 +258,8 @@ class Deployment:
 
     def history(self) -> list[Any]:
         """Return the tries that have ended, oldest first."""
-        model = TaskInstanceHistory
         with transaction() as session:
-            query = select(model).where(model.dag_id == self.dag.dag_id).order_by(model.try_number)
-            rows = session.scalars(query).all()
+            rows = seam.ended_tries(session, self._ti(session))
             session.expunge_all()
         return list(rows)
 
@@ -269,6 +285,7 @@ class Deployment:
 def _active_observer(monkeypatch: pytest.MonkeyPatch) -> None:
     """What made the observer give up in one test must not matter in the next."""
     monkeypatch.setattr(observer, "active", True)
+    monkeypatch.setattr(complaints, "_counts", {})
 
 
 @pytest.fixture

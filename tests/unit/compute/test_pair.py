@@ -43,3 +43,15 @@ def test_anything_but_two_different_names_is_refused(options: dict[str, Any]) ->
         Pair.from_options("queue", options, "THE EXAMPLE")
     assert repr(options) in str(raised.value)
     assert str(raised.value).endswith("Write THE EXAMPLE.")
+
+
+@pytest.mark.parametrize("name", ["d" * 257, "two\nlines", "nul\0", "bell\a"])
+def test_a_name_that_airflow_could_not_keep_is_refused(name: str) -> None:
+    """PostgreSQL refuses it when the row is written, and with it the transaction of the scheduler."""
+    with pytest.raises(ConfigurationError, match="Airflow keeps at most 256 printable ones"):
+        Pair.from_options("queue", {"spot": "cheap", "on_demand": name}, "THE EXAMPLE")
+
+
+def test_the_longest_name_that_airflow_keeps_is_taken() -> None:
+    assert Pair.from_options("queue", {"spot": "cheap", "on_demand": "d" * 256}, "THE EXAMPLE").on_demand == "d" * 256
+    assert Pair.from_options("executor", {"spot": "a", "on_demand": "d" * 1000}, "THE EXAMPLE", longest=1000)
