@@ -7,7 +7,7 @@ PARALLEL ?= -n 2 # two processes; a module, or what shares a stack, stays in one
 export AIRFLOW_HOME ?= $(CURDIR)/$(VENV)/airflow
 export AIRFLOW__CORE__LOAD_EXAMPLES ?= False
 
-.PHONY: help venv system demo test unit integration e2e docs pictures lint format bench chaos constraints clean
+.PHONY: help venv system demo test unit integration e2e docs dist pictures lint format bench chaos constraints clean
 
 help: ## Show the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -47,6 +47,11 @@ e2e: venv system ## On a real stack, with real signals
 
 docs: venv ## Write docs/configuration.md again, from the table of options
 	$(BIN)/python docs/reference.py
+
+dist: venv ## Build wheel and sdist, and try the README with them in an Airflow without extras
+	rm -rf dist
+	$(BIN)/uv build -q --out-dir dist
+	$(BIN)/python tests/packaging/check.py
 
 pictures: venv system ## Take the pictures of the README again, in Chromium
 	PICTURES=$(CURDIR)/docs/pictures $(BIN)/python -m pytest tests/e2e/ui -q
