@@ -85,6 +85,7 @@ PRESSURE = f"{DOCS}/concepts/scheduling-eviction/node-pressure-eviction/"
 ADMISSION = f"{SOURCE}/kubelet/lifecycle/predicate.go"
 LIFECYCLE = f"{DOCS}/concepts/workloads/pods/pod-lifecycle/"
 GCP_SPOT = "https://cloud.google.com/kubernetes-engine/docs/concepts/spot-vms"
+VISIBILITY = "https://cloud.google.com/kubernetes-engine/docs/how-to/cluster-autoscaler-visibility"
 AUTOSCALER = "https://github.com/kubernetes/autoscaler/blob/master/cluster-autoscaler/FAQ.md"
 
 DISRUPTED = "conditions.DisruptionTarget.True.reason"
@@ -92,48 +93,6 @@ TAINT = "node.taint | node.spec.taints.key | spec.taints.key | taints.key | tain
 NODE_IS_SHUTTING = r"Pod was terminated in response to imminent node shutdown\.?"
 
 rule = Table("k8s", ("k8s", "eks", "gke", "aks"), LIFECYCLE)
-
-OWN = (
-    rule(
-        "oom",
-        {"terminated.reason | containers.reason | reason": "OOMKilled"},
-        Cause.APPLICATION,
-        "the container used more memory than its limit",
-    ),
-    rule(
-        "deadline",
-        {"reason | conditions.Failed.True.reason": "DeadlineExceeded"},
-        Cause.APPLICATION,
-        "the pod ran longer than its own deadline",
-        source=f"{DOCS}/concepts/workloads/controllers/job/",
-    ),
-    rule(
-        "own-storage-limit",
-        {
-            "message": says(
-                r"(?:Pod ephemeral local storage usage exceeds|Usage of EmptyDir volume"
-                r"|Container \S+ exceeded its local ephemeral storage limit).*"
-            )
-        },
-        Cause.APPLICATION,
-        "the pod used more local storage than its own limit",
-        source=f"{SOURCE}/kubelet/eviction/helpers.go",
-    ),
-    rule(
-        "own-consumption",
-        {
-            "reason": "Evicted",
-            "message": says(
-                r"The node was low on resource: .*"
-                r" (?:has larger consumption of|was using \S+, which exceeds its request of) .*"
-            ),
-        },
-        Cause.UNKNOWN,
-        "the node ran low, but the pod itself used more than it had asked for",
-        source=PRESSURE,
-    ),
-)
-"""The author's doing, whatever else is true. These stand above the rules of the clouds."""
 
 RULES = (
     rule(

@@ -13,7 +13,7 @@ from airflow_interruptible.core.cause import Cause
 from airflow_interruptible.core.rule import Table, Test, says, words
 from airflow_interruptible.rules.azure import SPOT_QUOTA
 from airflow_interruptible.rules.gce import SPOT_QUOTA_INSIDE
-from airflow_interruptible.rules.kubernetes import AUTOSCALER, DOCS, GCP_SPOT, SHUTDOWN, SOURCE, TAINT
+from airflow_interruptible.rules.kubernetes import AUTOSCALER, DOCS, GCP_SPOT, SHUTDOWN, SOURCE, TAINT, VISIBILITY
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -23,9 +23,6 @@ SCHEDULER = f"{DOCS}/concepts/scheduling-eviction/kube-scheduler/"
 PRIORITY = f"{DOCS}/concepts/scheduling-eviction/pod-priority-preemption/"
 LIFECYCLE = f"{SOURCE}/controller/nodelifecycle/node_lifecycle_controller.go"
 
-VISIBILITY = "https://cloud.google.com/kubernetes-engine/docs/how-to/cluster-autoscaler-visibility"
-DESCHEDULER = "https://github.com/kubernetes-sigs/descheduler/blob/master/pkg/descheduler/evictions/evictions.go"
-KUEUE = "https://github.com/kubernetes-sigs/kueue/blob/main/apis/kueue/v1beta1/workload_types.go"
 
 VOLUMES = f"{SOURCE}/scheduler/framework/plugins/volumebinding/volume_binding.go"
 
@@ -45,90 +42,6 @@ NODE_SHUTTING: Mapping[str, Test] = {
 NO_ROOM = says(r"(?:\d+/\d+|no) nodes (?:are )?available.*Insufficient .*")
 
 rule = Table("k8s", ("k8s", "eks", "gke", "aks"), TAINTS)
-
-EXPLAINED = (
-    rule(
-        "taint-scaled-down",
-        {TAINT: "ToBeDeletedByClusterAutoscaler"},
-        Cause.INFRASTRUCTURE,
-        "the cluster autoscaler is removing the node",
-        source=AUTOSCALER,
-    ),
-    rule(
-        "event-scale-down",
-        {"reason": ("ScaleDown", "ScaleDownEmpty")},
-        Cause.INFRASTRUCTURE,
-        "the cluster autoscaler removed the node",
-        source=AUTOSCALER,
-    ),
-    rule(
-        "event-scale-down-log",
-        {"messageId": "scale.down.node"},
-        Cause.INFRASTRUCTURE,
-        "the cluster autoscaler removed the node",
-        source=VISIBILITY,
-    ),
-    rule(
-        "descheduled",
-        {
-            "reason": says(
-                r"Descheduled|LowNodeUtilization|HighNodeUtilization|PodLifeTime|Remove(?:Pods|Duplicates|Failed)\w*"
-            )
-        },
-        Cause.INFRASTRUCTURE,
-        "the descheduler evicted the pod",
-        source=DESCHEDULER,
-    ),
-    rule(
-        "descheduled-message",
-        {
-            "message": says(
-                r"pod eviction from \S+ node by sigs\.k8s\.io/descheduler|pod evicted by sigs\.k8s\.io/descheduler\w*.*"
-            )
-        },
-        Cause.INFRASTRUCTURE,
-        "the descheduler evicted the pod",
-        source=DESCHEDULER,
-    ),
-    rule(
-        "kueue-stopped-by-person",
-        {"reason | conditions.Evicted.True.reason": ("EvictedDueToDeactivated", "Deactivated", "InactiveWorkload")},
-        Cause.USER_ACTION,
-        "somebody deactivated the workload",
-        source=KUEUE,
-    ),
-    rule(
-        "kueue-evicted",
-        {
-            "reason": words("""
-                EvictedDueToPreempted EvictedDueToNodeFailures EvictedDueToAdmissionCheck
-                EvictedDueToClusterQueueStopped EvictedDueToLocalQueueStopped
-            """)
-        },
-        Cause.INFRASTRUCTURE,
-        "Kueue took the workload's quota for another, or its nodes failed",
-        source=KUEUE,
-    ),
-    rule(
-        "kueue-evicted-condition",
-        {
-            "conditions.Evicted.True.reason": words("""
-                Preempted NodeFailures AdmissionCheck ClusterQueueStopped LocalQueueStopped
-            """)
-        },
-        Cause.INFRASTRUCTURE,
-        "Kueue took the workload's quota for another, or its nodes failed",
-        source=KUEUE,
-    ),
-    rule(
-        "drained",
-        {"reason": ("DrainStarting", "DrainSucceeded")},
-        Cause.INFRASTRUCTURE,
-        "Draino drained the node",
-        source="https://github.com/planetlabs/draino/blob/master/internal/kubernetes/eventhandler.go",
-    ),
-)
-"""What says why a node or a pod was ended. It stands above what a vanished spot node is presumed to mean."""
 
 RULES = (
     rule(

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from airflow_interruptible.core.cause import Cause, Charge
-from airflow_interruptible.rules import DEFAULT_RULES, DEFAULT_SURFACES, databricks
+from airflow_interruptible.rules import DEFAULT_RULES, DEFAULT_SURFACES, databricks_codes
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -106,7 +106,7 @@ def test_the_declared_order(stronger: str, weaker: str) -> None:
 
 
 def test_a_code_of_databricks_is_in_one_list() -> None:
-    lists = (databricks.NO_CAPACITY, databricks.PLATFORM, databricks.AUTHORS, databricks.EITHER)
+    lists = (databricks_codes.NO_CAPACITY, databricks_codes.PLATFORM, databricks_codes.AUTHORS, databricks_codes.EITHER)
     codes = [code for codes in lists for code in codes]
 
     assert len(set(codes)) == len(codes)
