@@ -71,6 +71,7 @@ bench: venv system ## Side by side with plain Airflow; writes benchmarks/README.
 
 chaos: venv system ## The slow proofs, and random kills at random moments of every process
 	$(BIN)/python -m pytest tests/e2e -q -m slow
+	INTERLEAVINGS=2000 $(BIN)/python -m pytest tests/unit/operators/test_pod_interleavings.py -q
 	$(BIN)/python -m benchmarks.chaos
 
 constraints: venv ## Resolve again what the tests run on
