@@ -94,6 +94,8 @@ class Story:
     :param history: what counts since the last clear, None for a task that is not annotated.
     :param upcoming: where its next attempt goes, None if it is not waiting for one.
     :param placed: whether anything sends its attempts where they belong.
+    :param next_at: when that is due, None if nobody has decided.
+    :param cleared_after: the last attempts before each clear: what comes after has both budgets afresh.
     """
 
     state: str | None
@@ -102,6 +104,8 @@ class Story:
     history: History | None = None
     upcoming: Placement | None = None
     placed: bool = True
+    next_at: datetime | None = None
+    cleared_after: Sequence[int] = ()
 
 
 def tell(known: TaskInstanceTries) -> Story:
@@ -118,7 +122,8 @@ def tell(known: TaskInstanceTries) -> Story:
         more, history = _generation(rows, ledger, replace(fresh, base=base), until)
         views += more
     upcoming = _upcoming(ledger.records.get(last + 1), history) if known.waiting else None
-    return Story(known.state, known.live, views, history, upcoming, marker.placed)
+    when, cleared = known.retry_at, ledger.bases[1:]
+    return Story(known.state, known.live, views, history, upcoming, marker.placed, when, cleared)
 
 
 def _ledger(known: TaskInstanceTries, last: int, budget: Budget) -> Ledger:

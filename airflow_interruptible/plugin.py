@@ -21,12 +21,18 @@ _RUN_OF_TASK = "dag_id={DAG_ID}&run_id={RUN_ID}&task_id={TASK_ID}&map_index={MAP
 
 VIEWS = (
     ("Attempts", "task_instance", "interruptible-attempts", f"attempts?{_RUN_OF_TASK}"),
+    ("Attempts", "dag_run", "interruptible-run", "run?scope=run&dag_id={DAG_ID}&run_id={RUN_ID}"),
     ("Interruptions", "task", "interruptible-task", "interruptions?scope=task&dag_id={DAG_ID}&task_id={TASK_ID}"),
     ("Interruptions", "dag", "interruptible-dag", "interruptions?scope=dag&dag_id={DAG_ID}"),
     ("Interruptions", "nav", "interruptions", "interruptions"),
 )
 """Name, where Airflow shows it, its route there, and ours. Airflow fills in the braces, except ``{MAP_INDEX}`` of a
 task that is not mapped, which stays as it is."""
+
+
+_STATIC = f"{URL_PREFIX[1:]}/static/icon"
+ICONS = {"icon": f"{_STATIC}/spot-light.svg", "icon_dark_mode": f"{_STATIC}/spot-dark.svg"}
+"""A bolt, as the pages draw spot."""
 
 
 class InterruptiblePlugin(AirflowPlugin):
@@ -57,6 +63,6 @@ class InterruptiblePlugin(AirflowPlugin):
         if not self.fastapi_apps:
             return []
         return [
-            {"name": name, "destination": place, "url_route": route, "href": f"{URL_PREFIX[1:]}/{href}"}
+            {"name": name, "destination": place, "url_route": route, "href": f"{URL_PREFIX[1:]}/{href}", **ICONS}
             for name, place, route, href in VIEWS
         ]

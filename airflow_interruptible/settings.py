@@ -12,6 +12,7 @@ from functools import cache
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
+from airflow_interruptible import link_template
 from airflow_interruptible.core.prices import Price, read
 from airflow_interruptible.exceptions import ConfigurationError
 from airflow_interruptible.options import (
@@ -156,6 +157,29 @@ class Settings:
         why="Most price lists are in it.",
         example="EUR",
     )
+
+    links: str = option(
+        "{}",
+        str,
+        type="string",
+        doc="Where the pages link what they name of the place an attempt ran in, as JSON of templates by host, node, "
+        "pod, instance_id or job. In braces stands what is known of that place, such as zone and queue, and region, if "
+        "the zone tells it.",
+        why="Which account and which portal it is, only the deployment knows.",
+        example='{"instance_id": "https://console.example.com/{region}/{instance_id}", "pod": "https://pods.example.com/{pod}"}',
+        added="0.2.0",
+    )
+
+    def link_templates(self) -> Mapping[str, str]:
+        """Return the templates of links. They are read by the pages, so that wrong ones cost no more than links.
+
+        :raises ConfigurationError: they are no templates.
+        """
+        try:
+            return link_template.read(parsed_json(self.links))
+        except ValueError as error:
+            instead = 'Write {"pod": "https://viewer.example.com/pods/{pod}"}.'
+            raise _wrong("links", self.links, f"a JSON object of addresses ({error})", instead) from error
 
     def price_list(self) -> Mapping[str, Price]:
         """Return the prices. They are read by who needs them, so that wrong ones cost no more than a report.

@@ -16,7 +16,12 @@ if TYPE_CHECKING:
 
     from airflow_interruptible.attempts import AttemptView, Story
 
-_RUNNING = frozenset({"running", "restarting", "deferred", "up_for_reschedule", "awaiting_input"})
+_RUNNING = frozenset({"running", "restarting"})
+_AWAY = {
+    "deferred": "now deferred, on no machine",
+    "up_for_reschedule": "now waiting to look again, on no machine",
+    "awaiting_input": "now waiting for somebody's input, on no machine",
+}
 _QUEUED = frozenset({"scheduled", "queued"})
 
 _LOST = {
@@ -99,6 +104,8 @@ def _now(story: Story, attempts: Sequence[AttemptView]) -> Iterator[str]:
         yield "no attempt yet" if story.live else f"no attempt was made, {story.state or 'no state'}"
     elif last.state in _RUNNING:
         yield f"now{_on(last) or ' running'}"
+    elif last.state in _AWAY:
+        yield _AWAY[last.state]
     elif last.state in _QUEUED:
         yield f"now waiting for a place{_on(last)}"
     elif last.cause is Cause.USER_ACTION:

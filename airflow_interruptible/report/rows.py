@@ -103,6 +103,13 @@ def some(session: Session, ids: Sequence[int]) -> Iterator[list[Row]]:
         yield [Row._make(values) for values in found]
 
 
+def of_run(session: Session, dag_id: str, run_id: str, limit: int) -> list[Row]:
+    """Return the ledgers of one Dag run."""
+    store = seam.stored_states()
+    question = _joined(_columns()).where(store.dag_id == dag_id, store.run_id == run_id).limit(limit)
+    return [Row._make(values) for values in session.execute(question)]
+
+
 def _columns() -> list[Any]:
     """The columns of a :class:`.Row`, in its order."""
     from sqlalchemy import DateTime, String, type_coerce

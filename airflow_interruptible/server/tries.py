@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from airflow_interruptible.exceptions import LedgerError
@@ -16,6 +17,9 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from sqlalchemy.orm import Session
+
+
+_UP_FOR_RETRY = "up_for_retry"
 
 
 @dataclass(frozen=True)
@@ -40,6 +44,7 @@ class TaskInstanceTries:
     :param live: whether something may still happen to it.
     :param waiting: whether its next attempt has no row yet.
     :param marker: of the task instance now, also when it has had no try yet.
+    :param retry_at: when Airflow will start its next attempt, None if it waits for none, or not by the clock.
     """
 
     tries: Sequence[Try]
@@ -50,6 +55,7 @@ class TaskInstanceTries:
     live: bool = True
     waiting: bool = False
     marker: Marker | None = None
+    retry_at: datetime | None = None
 
 
 def read(session: Session, key: seam.Key) -> TaskInstanceTries | None:
@@ -77,7 +83,14 @@ def read(session: Session, key: seam.Key) -> TaskInstanceTries | None:
         live=live,
         waiting=live and to_come,
         marker=Marker.from_config(ti.executor_config),
+        retry_at=_retry_at(ti) if state == _UP_FOR_RETRY else None,
     )
+
+
+def _retry_at(ti: Any) -> datetime | None:
+    """Return when a retry is due whose delay was decided when the attempt ended, as one of ours always is."""
+    delay = ti.retry_delay_override
+    return None if delay is None or ti.end_date is None else ti.end_date + timedelta(seconds=float(delay))
 
 
 def _ledger(session: Session, ti: Any) -> Ledger:

@@ -18,6 +18,7 @@ from pydantic import ValidationError
 from airflow_interruptible.attempts import tell
 from airflow_interruptible.exceptions import ConfigurationError, LedgerError
 from airflow_interruptible.report import answer
+from airflow_interruptible.report.run import run_report
 from airflow_interruptible.server import tries
 from airflow_interruptible.server.seam import SeamChangedError
 from airflow_interruptible.ui import attempts as of_attempts
@@ -76,6 +77,13 @@ def attempts(
         raise HTTPException(409, str(error)) from error
     mapped = f" at map index {map_index}" if map_index >= 0 else ""
     raise HTTPException(404, f"There is no {dag_id}.{task_id} in run {run_id}{mapped}.")
+
+
+@router.get("/run", dependencies=[may_read_task_instances], responses=_NO_LIST)
+def run(dag_id: str, run_id: str) -> schemas.Run:
+    """A Dag run: what became of each of its interruptible task instances."""
+    with _told():
+        return schemas.Run.model_validate(run_report(dag_id, run_id))
 
 
 @router.get("/report", dependencies=[may_read_task_instances], responses=_NO_LIST)

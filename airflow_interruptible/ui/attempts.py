@@ -3,9 +3,15 @@
 
 from __future__ import annotations
 
+import logging
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
+from airflow_interruptible.exceptions import ConfigurationError
+from airflow_interruptible.link_template import links
+from airflow_interruptible.next_steps import next_steps
 from airflow_interruptible.rules import source_of
+from airflow_interruptible.settings import get_settings
 from airflow_interruptible.summary import summary
 from airflow_interruptible.ui import schemas
 
@@ -17,10 +23,13 @@ if TYPE_CHECKING:
     from airflow_interruptible.server.seam import Key
 
 
+log = logging.getLogger(__name__)
+
+
 def answer(key: Key, story: Story) -> schemas.Attempts:
     """Return what the API answers about a task instance."""
     dag_id, task_id, run_id, map_index = key
-    history, upcoming = story.history, story.upcoming
+    history, upcoming, templates = story.history, story.upcoming, _templates()
     return schemas.Attempts(
         dag_id=dag_id,
         run_id=run_id,
@@ -32,8 +41,12 @@ def answer(key: Key, story: Story) -> schemas.Attempts:
         live=story.live,
         summary=summary(story),
         budget=None if history is None else _budget(history),
-        next=None if upcoming is None else schemas.Placement(capacity=upcoming.capacity, why=upcoming.why),
-        attempts=[_attempt(each) for each in story.attempts],
+        next=None
+        if upcoming is None
+        else schemas.Upcoming(capacity=upcoming.capacity, why=upcoming.why, at=story.next_at),
+        next_steps=next_steps(story),
+        cleared_after=list(story.cleared_after),
+        attempts=[_attempt(each, templates) for each in story.attempts],
     )
 
 
@@ -47,7 +60,16 @@ def _budget(history: History) -> schemas.Budget:
     )
 
 
-def _attempt(each: AttemptView) -> schemas.Attempt:
+@cache
+def _templates() -> Mapping[str, str]:
+    try:
+        return get_settings().link_templates()
+    except ConfigurationError as error:
+        log.warning("%s Until then, the pages link to nothing.", error)
+        return {}
+
+
+def _attempt(each: AttemptView, templates: Mapping[str, str]) -> schemas.Attempt:
     known: Mapping[str, Any] = {"host": each.host, **each.where}
     return schemas.Attempt(
         attempt=each.attempt,
@@ -65,6 +87,7 @@ def _attempt(each: AttemptView) -> schemas.Attempt:
         user_retries_left=each.user_retries_left,
         system_retries_left=each.system_retries_left,
         where={name: value for name, value in known.items() if value not in (None, "")},
+        links=links(templates, known),
         notice=None if each.notice is None else schemas.Notice.model_validate(each.notice),
         checkpoint=None if each.checkpoint is None else schemas.Checkpoint.model_validate(each.checkpoint),
     )

@@ -36,6 +36,12 @@ async def attempts_page(request: Request) -> HTMLResponse:
     return _page("attempts", await visitor(request))
 
 
+@router.get("/run")
+async def run_page(request: Request) -> HTMLResponse:
+    """The task instances of one Dag run."""
+    return _page("run", await visitor(request))
+
+
 @router.get("/interruptions")
 async def interruptions_page(request: Request) -> HTMLResponse:
     """The interruptions of all Dags, of one, or of one task."""

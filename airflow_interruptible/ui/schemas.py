@@ -38,6 +38,12 @@ class Placement(BaseModel):
     why: str
 
 
+class Upcoming(Placement):
+    """Where the next attempt goes, why, and when."""
+
+    at: Moment | None = Field(None, description="When it is due, null if nobody has decided.")
+
+
 class Notice(BaseModel):
     """The announcement that the machine of an attempt would be taken away."""
 
@@ -73,6 +79,7 @@ class Attempt(BaseModel):
     user_retries_left: int | None = Field(description="After this attempt.")
     system_retries_left: int | None
     where: dict[str, Any] = Field(description="Where it ran, as far as is known: host, node, zone, instance_type, ...")
+    links: dict[str, str] = Field(description="Addresses for what `where` names, from the setting `links`.")
     notice: Notice | None
     checkpoint: Checkpoint | None
 
@@ -90,8 +97,41 @@ class Attempts(BaseModel):
     live: bool = Field(description="Whether something may still happen: ask again.")
     summary: str = Field(description="What happened, in one sentence.")
     budget: Budget | None
-    next: Placement | None = Field(description="Where the next attempt goes, if one is waited for.")
+    next: Upcoming | None = Field(description="Where the next attempt goes, if one is waited for.")
+    next_steps: list[str] = Field(description="What can be done about what happened, in sentences.")
+    cleared_after: list[int] = Field(
+        description="The last attempts before each clear: what comes after has both budgets afresh."
+    )
     attempts: list[Attempt]
+
+
+class Instance(BaseModel):
+    """One task instance of a run."""
+
+    model_config = ConfigDict(from_attributes=True)
+
+    task_id: str
+    map_index: int
+    state: str | None
+    attempts: int
+    causes: dict[Cause, int] = Field(description="Why attempts ended that failed: how many for each cause.")
+    interruptions: int
+    charged: int = Field(description="How many failed attempts the author's `retries` paid for.")
+    lost_seconds: float
+    capacity: CapacityType | None = Field(description="What it runs on now, or ran on last.")
+    running: bool = Field(description="Whether it holds a machine now.")
+
+
+class Run(BaseModel):
+    """The interruptible task instances of a Dag run that have begun, those that most happened to first."""
+
+    model_config = ConfigDict(from_attributes=True)
+
+    dag_id: str
+    run_id: str
+    summary: str = Field(description="What happened, in one sentence.")
+    instances: list[Instance]
+    truncated: bool = Field(description="Whether there are more than are told.")
 
 
 class Totals(BaseModel):

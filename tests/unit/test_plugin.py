@@ -32,11 +32,12 @@ def test_the_views_are_ones_that_airflow_shows() -> None:
     views = [ExternalViewResponse.model_validate(view) for view in InterruptiblePlugin().external_views]
     assert [(view.name, view.destination) for view in views] == [
         ("Attempts", "task_instance"),
+        ("Attempts", "dag_run"),
         ("Interruptions", "task"),
         ("Interruptions", "dag"),
         ("Interruptions", "nav"),
     ]
-    assert len({view.url_route for view in views}) == 4
+    assert len({view.url_route for view in views}) == 5
     assert all(view.href.startswith(f"{URL_PREFIX[1:]}/") for view in views)  # relative: Airflow may live below a path
 
 

@@ -4,11 +4,13 @@
 
 import { capacityBadge, icon, outcomeBadge } from "./badges.js";
 import { h, name, say, show } from "./dom.js";
-import { elsewhere } from "./links.js";
+import { copyButton } from "./copy.js";
+import { elsewhere, inAirflow, logOf } from "./links.js";
 import { heads, when } from "./records.js";
 import { clock, day, duration, timeZone } from "./time.js";
 import * as words from "./words.js";
 
+const PAGE = 50; // more are shown when a person asks for them
 const OURS = ["Attempt", "Capacity", "Time", "How it ended", "Charged to", "Where"];
 const PLAIN = ["Attempt", "Time", "How it ended", "Where"];
 
@@ -16,26 +18,72 @@ export class AttemptsTable {
   #rows = new Map();
   #body = h("tbody", { role: "rowgroup" });
   #columns;
+  #instance;
+  #attempts = [];
+  #shown = PAGE;
+  #cause = "";
+  #cleared = [];
+  #more = h("div", { class: "pager" });
+  #chips = h("div", { class: "choices", role: "group", "aria-label": "Filter by how they ended" });
 
-  constructor(annotated) {
+  /** @param instance the task instance, as the API names it */
+  constructor(annotated, instance) {
     this.#columns = annotated ? OURS : PLAIN;
-    this.element = h(
+    this.#instance = instance;
+    const table = h(
       "table",
-      { class: "records", role: "table" },
-      h("caption", { class: "visually-hidden" }, "Attempts, newest first"),
+      { class: "records", role: "table", "aria-labelledby": "attempts-heading" },
       heads(this.#columns, "Where"),
       this.#body,
     );
+    this.element = h("section", {}, h("h2", { id: "attempts-heading" }, "Attempts, newest first"), this.#chips, table, this.#more);
+  }
+
+  /** Bring the row of an attempt onto the page, whatever is filtered by. */
+  reveal(attempt) {
+    if (this.#cause && this.#attempts.some((each) => each.attempt === attempt && ended(each) !== this.#cause)) this.#cause = "";
+    this.#shown = Math.max(this.#shown, this.#attempts.length - this.#attempts.findIndex((each) => each.attempt === attempt));
+    this.update(this.#attempts);
+    const row = document.getElementById(`attempt-${attempt}`);
+    row?.scrollIntoView({ block: "center" });
+    row?.focus({ preventScroll: true });
   }
 
   /** Show these attempts, oldest first as the API tells them. */
-  update(attempts) {
+  update(attempts, cleared = this.#cleared) {
+    this.#attempts = attempts;
+    this.#cleared = cleared;
+    const found = this.#cause ? attempts.filter((attempt) => ended(attempt) === this.#cause) : attempts;
     const known = this.#rows;
-    this.#rows = new Map(attempts.map((attempt) => [attempt.attempt, this.#row(attempt, known.get(attempt.attempt))]));
+    this.#chip(attempts);
+    const rest = found.length - this.#shown;
+    show(
+      this.#more,
+      rest > 0 && h("button", { type: "button", click: () => ((this.#shown += PAGE), this.update(this.#attempts)) }, `Show ${Math.min(rest, PAGE)} more of ${rest}`),
+    );
+    this.#rows = new Map(found.slice(-this.#shown).map((attempt) => [attempt.attempt, this.#row(attempt, known.get(attempt.attempt))]));
     const rows = [...this.#rows.values()].map(({ row }) => row).reverse();
     const same =
       rows.length === this.#body.children.length && rows.every((row, index) => row === this.#body.children[index]);
     if (!same) show(this.#body, rows);
+  }
+
+  #chip(attempts) {
+    const counts = new Map();
+    for (const attempt of attempts) counts.set(ended(attempt), (counts.get(ended(attempt)) ?? 0) + 1);
+    const focused = document.activeElement?.closest(".choices")?.contains(document.activeElement) && document.activeElement.name;
+    const choose = (value) => () => {
+      [this.#cause, this.#shown] = [this.#cause === value ? "" : value, PAGE];
+      this.update(this.#attempts);
+    };
+    show(
+      this.#chips,
+      counts.size > 1 &&
+        [...counts].map(([value, times]) =>
+          h("button", { type: "button", name: value, "aria-pressed": String(this.#cause === value), click: choose(value) }, `${value} `, h("span", { class: "number" }, times)),
+        ),
+    );
+    if (focused) this.#chips.querySelector(`[name="${CSS.escape(focused)}"]`)?.focus();
   }
 
   /** Let the durations of what still runs go on. */
@@ -60,7 +108,7 @@ export class AttemptsTable {
         column === "Attempt"
           ? { scope: "row", role: "rowheader", "data-label": column }
           : { role: "cell", "data-label": column },
-        CELLS[column](attempt, length),
+        CELLS[column](attempt, length, this.#instance, this.#cleared),
       ),
     );
     return {
@@ -73,7 +121,12 @@ export class AttemptsTable {
 }
 
 const CELLS = {
-  Attempt: ({ attempt }) => attempt,
+  Attempt: ({ attempt, start, capacity }, _length, instance, cleared) => [
+    h("span", { class: "number" }, attempt),
+    (start || capacity === null) &&
+      h("p", {}, inAirflow(logOf(instance, attempt), "Log", h("span", { class: "visually-hidden" }, ` of attempt ${attempt}`))),
+    cleared.includes(attempt - 1) && h("p", { class: "muted" }, "First after a clear: both budgets afresh"),
+  ],
   Capacity: ({ capacity, placed_because: why }) => [capacityBadge(capacity), why && h("p", { class: "muted" }, why)],
   Time: ({ start, end }, length) =>
     h(
@@ -85,8 +138,8 @@ const CELLS = {
     ),
   "How it ended": (attempt) => [
     outcomeBadge(attempt),
-    attempt.error && h("p", { class: "reason" }, h("code", {}, name(attempt.error))),
-    attempt.reason && h("p", { class: "reason" }, name(attempt.reason)),
+    attempt.error && h("p", { class: "reason error-line" }, h("code", {}, name(attempt.error)), copyButton(attempt.error, "the error")),
+    evidence(attempt),
     attempt.rule && h("p", { class: "muted" }, "Rule ", rule(attempt)),
     attempt.notice && h("p", { class: "muted" }, icon("flag"), noticed(attempt)),
     attempt.checkpoint && h("p", { class: "muted" }, icon("save"), saved(attempt)),
@@ -100,16 +153,38 @@ const CELLS = {
       user !== null && system !== null && h("p", { class: "muted" }, `${user} user, ${system} system left`),
     ];
   },
-  Where: ({ where }) => {
+  Where: ({ where, links }) => {
     const known = words.places(where);
     if (!known.length) return h("span", { class: "muted" }, "not known");
     return h(
       "dl",
       { class: "facts" },
-      known.map(([label, value]) => fact(label, h("code", {}, name(value)))),
+      known.map(([label, value, key]) => {
+        const code = h("code", {}, name(value));
+        return fact(label, [links?.[key] ? elsewhere(links[key], code) : code, COPIED.has(key) && copyButton(String(where[key]), label.toLowerCase())]);
+      }),
     );
   },
 };
+
+const COPIED = new Set(["host", "node", "pod", "instance_id", "job"]);
+
+/** What an attempt came to, as the chips name it. */
+function ended(attempt) {
+  return words.outcome(attempt).label;
+}
+
+/**
+ * What the verdict rests on. Its line tells everything for those who have nothing else; here the columns tell the attempt, the
+ * charge and the next place, so that what is left is what stands between brackets.
+ */
+function evidence({ attempt, reason, error }) {
+  if (!reason) return null;
+  const told = reason.startsWith(`attempt ${attempt} `) ? /^attempt \d+ [^(;]*\((.*?)\); /.exec(reason) : [null, reason];
+  const text = told?.[1];
+  if (!text || (error && error.split(":")[0] === text)) return null; // the class of an error that is told in full
+  return h("p", { class: "reason" }, name(text));
+}
 
 function fact(label, value) {
   return h("div", {}, h("dt", {}, label), h("dd", {}, value));

@@ -4,9 +4,10 @@
 import { AttemptsTable } from "./attempts-table.js";
 import { budgets } from "./budget.js";
 import { room } from "./card.js";
-import { h, say, show } from "./dom.js";
+import { h, name, say, show } from "./dom.js";
 import { guide } from "./guide.js";
 import { ask } from "./http.js";
+import { inAirflow, runTab } from "./links.js";
 import { message } from "./message.js";
 import { addPatterns } from "./patterns.js";
 import { onTimeZoneChange } from "./time.js";
@@ -30,7 +31,7 @@ const parts = {
   message: document.getElementById("message"),
   content: document.getElementById("content"),
 };
-const places = { budgets: h("div"), timeline: h("div", { class: "card" }), table: h("div"), explanation: h("div") };
+const places = { mapped: h("div"), steps: h("div"), budgets: h("div"), timeline: h("div", { class: "card" }), table: h("div"), explanation: h("div") };
 
 let answer = null;
 let shown = "";
@@ -48,7 +49,8 @@ async function refresh() {
     show(parts.message);
     if (answer.live) later(POLL);
   } catch (refusal) {
-    show(parts.message, message(refusal));
+    const mapped = refusal.status === 404 && instance.map_index === -1;
+    show(parts.message, message(refusal), mapped && h("p", {}, inAirflow(runTab(instance), "If the task is mapped, its indexes are told here.")));
     if (refusal.passing) later(POLL_AFTER_ERROR);
   }
   asking = false;
@@ -67,27 +69,39 @@ function render(fresh) {
   shown = as;
   say(parts.summary, fresh.summary);
   parts.summary.classList.toggle("live", fresh.live);
-  if (first) show(parts.content, places.explanation, places.budgets, places.timeline, places.table);
+  if (first) show(parts.content, places.mapped, places.explanation, places.budgets, places.steps, places.timeline, places.table);
   show(places.explanation, fresh.annotated ? null : guide("Until then, these are its tries as Airflow knows them."));
+  show(places.mapped, fresh.map_index >= 0 && h("p", {}, inAirflow(runTab(fresh), `All indexes of ${fresh.task_id}`)));
   show(places.budgets, budgets(fresh));
+  show(places.steps, steps(fresh.next_steps));
   renderTable(first);
   draw();
 }
 
 function renderTable(first) {
-  if (first) table = new AttemptsTable(answer.annotated);
-  table.update(answer.attempts);
+  if (first) table = new AttemptsTable(answer.annotated, answer);
+  table.update(answer.attempts, answer.cleared_after);
   table.tick();
   const none = h("p", { class: "empty" }, "No attempt has started yet.");
   const wanted = answer.attempts.length ? table.element : none;
   if (places.table.firstChild !== table.element || wanted === none) show(places.table, wanted);
 }
 
+function steps(sentences) {
+  if (!sentences.length) return null;
+  return h(
+    "section",
+    { class: "card", "aria-labelledby": "next-steps" },
+    h("h2", { id: "next-steps" }, "What to do"),
+    h("ul", { class: "steps" }, sentences.map((each) => h("li", {}, name(each)))),
+  );
+}
+
 function draw() {
   const width = room(parts.content);
   if (!answer || width <= 0) return;
   drawn = { width, at: Date.now() };
-  show(places.timeline, timeline(answer.attempts, width));
+  show(places.timeline, timeline(answer.attempts, width, (attempt) => table?.reveal(attempt)));
 }
 
 addPatterns();

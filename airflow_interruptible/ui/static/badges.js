@@ -8,6 +8,7 @@ import * as words from "./words.js";
 const SHAPES = {
   anchor: "M8 5.5V14M4 8H12M3 10a5 4 0 0 0 10 0M8 5.5a2 2 0 1 0 0-4 2 2 0 0 0 0 4",
   bolt: "M9 1.5 3.5 9H8l-1 5.5L12.5 7H8z",
+  copy: "M5.5 5.500h8v8h-8zM10.500 5.500v-3h-8v8h3",
   check: "M3 8.5 6.5 12 13 4.5",
   clock: "M8 14.2A6.2 6.2 0 1 0 8 1.8a6.2 6.2 0 0 0 0 12.4M8 4.5V8l2.5 1.5",
   cross: "M4 4l8 8M12 4l-8 8",

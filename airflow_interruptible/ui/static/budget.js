@@ -3,6 +3,7 @@
 
 import { capacityBadge } from "./badges.js";
 import { h } from "./dom.js";
+import { when } from "./records.js";
 
 const COUNTED = 12; // more pips than this nobody counts
 
@@ -25,7 +26,7 @@ export function budgets({ budget, next }) {
         "div",
         { class: "tile" },
         h("dt", {}, "Next attempt"),
-        h("dd", {}, capacityBadge(next.capacity), next.why && h("p", { class: "muted" }, next.why)),
+        h("dd", {}, capacityBadge(next.capacity), next.at && h("p", {}, Date.parse(next.at) > Date.now() ? "Starts at " : "Due since ", when(next.at)), next.why && h("p", { class: "muted" }, `since ${next.why}`)),
       ),
   );
 }

@@ -14,6 +14,17 @@ export function attemptsTab({ dag_id, run_id, task_id, map_index }) {
   return `${AIRFLOW}dags/${encodeURIComponent(dag_id)}/runs/${encodeURIComponent(run_id)}/tasks/${encodeURIComponent(task_id)}${mapped}/plugin/interruptible-attempts`;
 }
 
+/** The log of one try of a task instance, in Airflow. */
+export function logOf({ dag_id, run_id, task_id, map_index }, attempt) {
+  const mapped = map_index >= 0 ? `/mapped/${map_index}` : "";
+  return `${AIRFLOW}dags/${encodeURIComponent(dag_id)}/runs/${encodeURIComponent(run_id)}/tasks/${encodeURIComponent(task_id)}${mapped}?try_number=${attempt}`;
+}
+
+/** The tab "Attempts" of a Dag run, with one task chosen. */
+export function runTab({ dag_id, run_id, task_id }) {
+  return `${AIRFLOW}dags/${encodeURIComponent(dag_id)}/runs/${encodeURIComponent(run_id)}/plugin/interruptible-run?task=${encodeURIComponent(task_id)}`;
+}
+
 /** Airflow's log-in, which comes back to where the person is now. */
 export function loginUrl() {
   const { href } = (surroundingDocument() ?? document).location;

@@ -20,8 +20,11 @@ const STEPS = [
   1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 10800, 21600, 43200, 86400, 172800, 604800,
 ];
 
-/** Draw the attempts into a figure that is `width` pixels wide; null if none of them has a time. */
-export function timeline(attempts, width, now = Date.now()) {
+/**
+ * Draw the attempts into a figure that is `width` pixels wide; null if none of them has a time.
+ * @param reveal called with the number of an attempt whose bar or sign was clicked. A keyboard has the table below.
+ */
+export function timeline(attempts, width, reveal, now = Date.now()) {
   const spans = spansOf(attempts, now);
   if (!spans.length) return null;
   const lanes = lanesOf(spans);
@@ -43,8 +46,8 @@ export function timeline(attempts, width, now = Date.now()) {
     axis(from, until, x, bottom, width),
     lanes.map((lane, row) => laneLabel(lane, row, width)),
     spans.length <= DETAILED ? spans.slice(1).map((span, index) => connection(spans[index], span, x, y)) : [],
-    spans.map((span) => bar(span, x, y)),
-    signs(spans, x, y),
+    spans.map((span) => bar(span, x, y, reveal)),
+    signs(spans, x, y, reveal),
     spans.length <= DETAILED ? spans.flatMap((span) => marks(span, x, y)) : [],
   );
   return h("figure", {}, drawing, legend(spans));
@@ -93,15 +96,15 @@ function laneLabel(lane, row, width) {
   );
 }
 
-function bar(span, x, y) {
+function bar(span, x, y, reveal) {
   const { attempt, lane } = span;
   const left = x(span.start);
   const long = Math.max(3, x(span.end) - left);
   const middle = left + long / 2;
   const plate = 8 + 7 * String(attempt.attempt).length;
   return svg(
-    "a",
-    { href: `#attempt-${attempt.attempt}`, tabindex: -1, class: "bar-link" },
+    "g",
+    { class: "bar-link", click: () => reveal(attempt.attempt) },
     svg("title", {}, title(span)),
     svg("rect", {
       class: `bar ${lane}`,
@@ -138,7 +141,7 @@ function connection(from, to, x, y) {
 }
 
 /** A sign where each attempt ended; where they would cover each other, a line in its colour. */
-function signs(spans, x, y) {
+function signs(spans, x, y, reveal) {
   const taken = {};
   return spans.map((span) => {
     const { colour, icon } = words.outcome(span.attempt);
@@ -148,14 +151,16 @@ function signs(spans, x, y) {
     if (crowded && span !== spans.at(-1))
       return svg("line", { class: `tick ${colour}`, x1: at, x2: at, y1: y(span), y2: y(span) + LANE.bar });
     taken[span.lane] = at;
-    return sign(colour, icon, { transform: `translate(${at} ${middle})` });
+    const of = { transform: `translate(${at} ${middle})`, click: () => reveal(span.attempt.attempt) };
+    return sign(colour, icon, { ...of, class: `sign ${colour} bar-link` }, svg("title", {}, title(span)));
   });
 }
 
-function sign(colour, icon, properties = {}) {
+function sign(colour, icon, properties = {}, ...more) {
   return svg(
     "g",
     { class: `sign ${colour}`, ...properties },
+    ...more,
     svg("circle", { r: SIGN }),
     svg("g", { transform: "translate(-5.5 -5.5) scale(0.69)" }, shape(icon)),
   );
@@ -198,14 +203,19 @@ function axis(from, until, x, bottom, width) {
     "g",
     { class: "axis" },
     shown.map((time) => svg("line", { x1: x(time), x2: x(time), y1: 0, y2: bottom + 2 })),
-    shown.map((time) =>
+    shown.map((time, index) =>
       svg(
         "text",
         { x: Math.min(Math.max(x(time), sign / 2), width - sign / 2), y: bottom + 17, "text-anchor": "middle" },
-        step >= 86_400_000 ? day(time, timeZone()) : clock(time),
+        step >= 86_400_000 || firstOfDay(time, shown[index - 1]) ? day(time, timeZone()) : clock(time),
       ),
     ),
   );
+}
+
+/** Whether a mark of the axis is the first on another day than the one before it: there the date tells more than the time. */
+function firstOfDay(time, before) {
+  return before !== undefined && day(time, timeZone()) !== day(before, timeZone());
 }
 
 function legend(spans) {

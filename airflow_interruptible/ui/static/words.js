@@ -66,7 +66,7 @@ const PLACES = {
 };
 const NOT_A_PLACE = new Set(["pid"]);
 
-/** `[[label, text], ...]` of what is known about where an attempt ran. */
+/** `[[label, text, key], ...]` of what is known about where an attempt ran. */
 export function places(where) {
   const { instance_id: instance, instance_type: type, ...rest } = where ?? {};
   const machine =
@@ -77,7 +77,7 @@ export function places(where) {
   );
   const order = Object.keys(PLACES);
   const rank = ([key]) => (order.includes(key) ? order.indexOf(key) : order.length);
-  return known.sort((a, b) => rank(a) - rank(b)).map(([key, value]) => [PLACES[key] ?? plain(key), text(value)]);
+  return known.sort((a, b) => rank(a) - rank(b)).map(([key, value]) => [PLACES[key] ?? plain(key), text(value), key]);
 }
 
 /** A zone or an instance type; the API calls "unknown" what nobody recorded. */

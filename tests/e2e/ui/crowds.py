@@ -20,9 +20,11 @@ from airflow_interruptible.report.answer import Page as Found
 from airflow_interruptible.report.answer import Said
 from airflow_interruptible.report.entry import Entry
 from airflow_interruptible.report.filters import Filters
+from airflow_interruptible.report.run import Instance, RunReport, sentence
 from airflow_interruptible.report.totals import report
 from airflow_interruptible.ui import attempts as of_attempts
 from airflow_interruptible.ui import report as of_report
+from airflow_interruptible.ui import schemas
 
 if TYPE_CHECKING:
     from pydantic import BaseModel
@@ -32,6 +34,7 @@ LONG_NAME = "team_of_" + "many_words_and_" * 6 + "no_end"
 UNBROKEN = "x" * 180
 ZONES = ("us-east-1b", "asia-northeast1-b", "projects/123456789012/zones/europe-west4-a", "unknown")
 TYPES = ("m5.2xlarge", "n2d-standard-128-custom-ext", "Standard_NC96ads_A100_v4", "unknown")
+MANY = dict.fromkeys(Cause, 12_345)
 CAUSES = ("spot_interruption", "infrastructure", "no_capacity", None)
 
 
@@ -72,6 +75,17 @@ def _entries() -> Any:
             False,
         )
         yield from [entry] * (1500 if number % 5 else 17_414 // 8)
+
+
+def run() -> BaseModel:
+    """A run of many indexes, all of which something happened to."""
+    instances = [
+        Instance(
+            (LONG_NAME, "fit")[number % 2], number, "failed", 12_345, MANY, 12_345, 999, 4e6, "spot", number % 3 == 0
+        )
+        for number in range(120)
+    ]
+    return schemas.Run.model_validate(RunReport(LONG_NAME, UNBROKEN, sentence(instances), instances))
 
 
 def attempts(count: int) -> BaseModel:

@@ -46,9 +46,10 @@ TOLD = {
     Ending.INTERRUPTION: ("ec2/imds-notice", "EC2 announced a Spot interruption of this instance: terminate"),
     Ending.INFRASTRUCTURE: ("k8s/shutdown-on-spot", "Pod was terminated in response to imminent node shutdown."),
     Ending.NO_CAPACITY: ("ec2/error-no-capacity", "There is no Spot capacity available that matches your request."),
-    Ending.APPLICATION: (None, "ValueError: time data '2026-13-01' does not match format '%Y-%m-%d'"),
+    Ending.APPLICATION: (None, "attempt failed (ValueError); charged to the author"),
     Ending.CLEARED: ("airflow/ended-by-person", "A person cleared the task."),
 }
+ERROR = "ValueError: time data '2026-13-01' does not match format '%Y-%m-%d'"
 WHY = {CapacityType.SPOT: "the task is interruptible", CapacityType.ON_DEMAND: "nothing is left to forgive"}
 
 
@@ -151,6 +152,7 @@ def _records(run_id: str, story: Story, attempts: Sequence[PlannedAttempt]) -> A
                 reason=(story.reason or reason) if cause else None,
                 rule=rule,
                 where=_where(attempt, random),
+                error=ERROR if ENDINGS[letter] is Ending.APPLICATION else None,
             ),
         )
         started += length + pause

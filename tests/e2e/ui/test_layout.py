@@ -35,13 +35,19 @@ def browser() -> Iterator[Browser]:
 def stub() -> Iterator[Stub]:
     with served() as stub:
         report, listed = crowds.interruptions()
-        stub.answers = {"report": report, "interruptions": listed}
+        stub.answers = {"report": report, "interruptions": listed, "run": crowds.run()}
         yield stub
 
 
 @pytest.mark.parametrize(
     ("page", "theme"),
-    [("interruptions", "light"), ("interruptions", "dark"), ("attempts-3", "light"), ("attempts-30", "dark")],
+    [
+        ("interruptions", "light"),
+        ("interruptions", "dark"),
+        ("attempts-3", "light"),
+        ("attempts-30", "dark"),
+        ("run", "light"),
+    ],
 )
 def test_nothing_leaves_its_card(browser: Browser, stub: Stub, page: str, theme: str) -> None:
     name, _, count = page.partition("-")

@@ -13,7 +13,7 @@ import httpx
 import pytest
 from e2e.ui import people
 from e2e.ui.browser import Faults, chromium, new_context
-from e2e.ui.seeding import DAG, SCRIPT, seed
+from e2e.ui.seeding import DAG, ERROR, SCRIPT, seed
 from playwright.sync_api import expect
 from waiting import PATIENCE
 
@@ -128,7 +128,10 @@ def test_attempts_are_shown(visit: Open, task_id: str, theme: str) -> None:
     wait_until_shown(page)
 
     count = COUNTS[task_id]
-    expect(page.locator("#content tbody tr")).to_have_count(count)
+    expect(page.locator("#content tbody tr")).to_have_count(min(count, 50))
+    for shown in range(100, count + 1, 50):
+        page.get_by_role("button", name=re.compile("^Show 50 more of")).click()
+        expect(page.locator("#content tbody tr")).to_have_count(shown)
     expect(page.locator(".timeline .bar")).to_have_count(count)
     expect(page.locator("html")).to_have_class(re.compile("dark") if theme == "dark" else re.compile("^$"))
     expect(page.locator("#summary")).not_to_be_empty()
@@ -137,6 +140,86 @@ def test_attempts_are_shown(visit: Open, task_id: str, theme: str) -> None:
         expect(page.get_by_text("No attempt has started yet.")).to_be_visible()
     check_accessible(page)
     check_widths(page, 360, 800, 1600)
+
+
+def test_from_every_attempt_one_click_leads_to_its_log(visit: Open) -> None:
+    page = visit("dags/spot_stories/runs/stories/tasks/shards/mapped/1/plugin/interruptible-attempts")
+    page.frame_locator(FRAME).get_by_role("link", name="Log of attempt 2").click()
+    page.wait_for_url(re.compile(f"{PREFIX}/dags/spot_stories/runs/stories/tasks/shards/mapped/1/?\\?try_number=2"))
+
+
+def test_a_sign_of_the_time_line_leads_to_its_row_whatever_is_filtered_by(visit: Open) -> None:
+    page = visit(attempts_path("twelve"))
+    wait_until_shown(page)
+    page.get_by_role("button", name=re.compile("^Infrastructure")).click()
+    expect(page.locator("#content tbody tr")).to_have_count(2)
+    page.locator(".timeline .sign").first.click()
+    expect(page.locator("#attempt-1")).to_be_focused()
+
+
+def test_an_engineer_whose_run_was_red_goes_from_the_run_to_the_error_and_the_log(visit: Open) -> None:
+    page = visit("dags/spot_stories/runs/stories")
+    page.get_by_role("link", name="Attempts").click()
+    inside = page.frame_locator(FRAME)
+    wait_until_shown(inside)
+    expect(inside.locator("#summary")).to_contain_text(re.compile(r"\d+ interruptions hit \d of \d task instances"))
+    inside.get_by_label("Show", exact=True).select_option("charged")
+    wait_until(lambda: page.url, lambda url: "show=charged" in url, what="Airflow's own address", timeout=PATIENCE)
+    inside.get_by_label("Task", exact=True).fill("twel")
+    rows = inside.locator("#content tbody tr")
+    expect(rows).to_have_count(1)
+    page.reload()  # the address of Airflow's page holds it all
+    expect(rows).to_have_count(1)
+    picture(page, "run")
+    rows.get_by_role("link").click()
+    page.wait_for_url(re.compile("tasks/twelve/plugin/interruptible-attempts"))
+    expect(inside.get_by_role("heading", name="What to do")).to_be_visible()
+    expect(inside.locator("#attempt-4 code").first).to_have_text(ERROR)
+    inside.get_by_role("link", name="Log of attempt 4").click()
+    page.wait_for_url(re.compile(r"tasks/twelve/?\?try_number=4"))
+
+
+def test_a_mapped_task_says_which_of_its_indexes_were_hit(visit: Open) -> None:
+    page = visit(attempts_path("shards"), allow="status of 404")
+    page.get_by_role("link", name=re.compile("its indexes are told here")).click()
+    page.wait_for_url(re.compile("runs/stories/plugin/interruptible-run"))
+    rows = page.frame_locator(FRAME).locator("#content tbody tr")
+    expect(rows).to_have_count(3)
+    expect(rows.first).to_contain_text("shards [1]")
+
+
+def test_a_platform_engineer_finds_the_zone_that_is_bad_and_sends_the_link(visit: Open) -> None:
+    page = visit("plugin/interruptions")
+    inside = page.frame_locator(FRAME)
+    wait_until_shown(inside)
+    zones = inside.locator("section[aria-labelledby=by-zone]")
+    zones.get_by_role("button", name="Per 100 spot h").click()
+    rates = zones.locator("tbody td[data-label='Per 100 spot h'] .number").all_inner_texts()
+    numbers = [float(rate.replace(",", "")) for rate in rates if rate[0].isdigit()]
+    assert numbers == sorted(numbers, reverse=True)
+    assert len(numbers) >= 2
+    money = inside.locator(".estimate .figure").inner_text()
+    inside.locator("section[aria-labelledby=by-cause]").get_by_role("button", name="Infrastructure").click()
+    wait_until(lambda: page.url, lambda url: "cause=infrastructure" in url, what="Airflow's address", timeout=PATIENCE)
+    wait_until_shown(inside)
+    expect(inside.locator(".estimate .figure")).to_have_text(money)
+    page.go_back()
+    expect(inside.get_by_label("Cause", exact=True)).to_have_value("")
+    inside.get_by_label("Dag", exact=True).fill("TRAIN")
+    expect(inside.locator("section[aria-labelledby=by-dag] tbody tr")).to_have_count(1)
+    inside.get_by_label("Time", exact=True).select_option("90d")
+    expect(inside.get_by_text("nothing is known of what was before")).to_be_visible()
+
+
+@pytest.mark.parametrize("path", ["dags/spot_stories", "dags/spot_stories/tasks/twelve"])
+def test_the_filters_of_a_tab_stand_in_airflows_address_too(visit: Open, path: str) -> None:
+    page = visit(f"{path}/plugin/interruptible-{'task' if 'tasks' in path else 'dag'}")
+    inside = page.frame_locator(FRAME)
+    wait_until_shown(inside)
+    inside.get_by_label("Time", exact=True).select_option("30d")
+    wait_until(lambda: page.url, lambda url: "range=30d" in url, what="Airflow's own address", timeout=PATIENCE)
+    page.reload()
+    expect(inside.get_by_label("Time", exact=True)).to_have_value("30d")
 
 
 @pytest.mark.parametrize("map_index", [0, 1, 2])
@@ -194,7 +277,7 @@ def test_a_task_that_nobody_annotated_is_told_how(visit: Open) -> None:
 def test_text_from_outside_stays_text(visit: Open) -> None:
     page = visit(attempts_path("hostile"))
     wait_until_shown(page)
-    expect(page.locator("#attempt-1 .reason")).to_have_text(SCRIPT)
+    expect(page.locator("#attempt-1 .reason").last).to_have_text(SCRIPT)
     assert page.locator("main script, main img").count() == 0
 
     page.goto(
@@ -388,7 +471,8 @@ REFUSALS = {
 def test_a_refusal_is_told_in_words(visit: Open, status: int) -> None:
     page = visit(attempts_path("one"), allow=f"status of {status}")
     page.route("**/interruptible/api/**", lambda route: route.fulfill(status=status, body="<b>no</b>"))
-    for path in (page.url, page.url.partition("attempts?")[0] + "interruptions"):
+    before = page.url.partition("attempts?")[0]
+    for path in (page.url, f"{before}interruptions", f"{before}run?scope=run&dag_id={DAG}&run_id=stories"):
         page.goto(path)
         expect(page.get_by_role("alert")).to_contain_text(REFUSALS[status])
 
@@ -444,7 +528,11 @@ def test_a_guest_sees_the_dag_that_is_open_to_them_and_none_other(visit: Open, l
     wait_until_shown(page)
     expect(page.locator(".totals .figure").first).to_have_text("0")
     assert DAG not in page.content()
-    for path in (f"attempts?dag_id={DAG}&run_id=stories&task_id=twelve", f"interruptions?dag_id={DAG}"):
+    for path in (
+        f"attempts?dag_id={DAG}&run_id=stories&task_id=twelve",
+        f"interruptions?dag_id={DAG}",
+        f"run?dag_id={DAG}&run_id=stories",
+    ):
         assert page.request.get(f"{lab.stack.base_url}/interruptible/api/{path}").status == 403
 
 

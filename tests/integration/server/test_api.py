@@ -172,6 +172,22 @@ def test_a_guest_sees_nothing_of_another_dag_in_the_sums(clients: Any, theirs: A
     assert (page["total"], [item["dag_id"] for item in page["items"]]) == (1, [shared.dag.dag_id])
 
 
+def test_everything_about_a_run(clients: Any, theirs: Any) -> None:
+    run = {"dag_id": theirs.dag.dag_id, "run_id": "run"}
+    answer = clients["admin"].get("/api/run", params=run).json()
+    (instance,) = answer["instances"]
+    assert (instance["task_id"], instance["map_index"], instance["state"]) == ("work", -1, "running")
+    assert (instance["attempts"], instance["interruptions"], instance["charged"]) == (2, 1, 0)
+    assert (instance["causes"], instance["capacity"], instance["running"]) == ({"spot_interruption": 1}, "spot", True)
+    assert instance["lost_seconds"] == pytest.approx(600, abs=5)
+    assert answer["summary"].startswith("1 interruption hit 1 of 1 task instance;")
+    assert answer["summary"].endswith("1 on spot now.")
+    nothing = clients["admin"].get("/api/run", params={**run, "run_id": "no such run"}).json()
+    assert (nothing["instances"], nothing["truncated"]) == ([], False)
+    assert clients["guest"].get("/api/run", params=run).status_code == 403
+    assert clients["stranger"].get("/api/run", params=run).status_code == 401
+
+
 def test_filters_and_pages(clients: Any, theirs: Any, shared: Any) -> None:
     ask = clients["admin"].get
     assert ask("/api/interruptions", params={"limit": 1, "offset": 1}).json()["total"] == 2

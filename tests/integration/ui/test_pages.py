@@ -33,7 +33,7 @@ def client(monkeypatch: pytest.MonkeyPatch) -> Callable[[bool], TestClient]:
     return build
 
 
-@pytest.mark.parametrize("page", ["attempts", "interruptions"])
+@pytest.mark.parametrize("page", ["attempts", "run", "interruptions"])
 def test_a_page_is_a_shell_whose_files_can_be_had(client: Callable[[bool], TestClient], page: str) -> None:
     http = client(True)
     answer = http.get(f"{page}?dag_id=<script>&task_id=secret_task")
