@@ -167,7 +167,6 @@ class Settings:
         "the zone tells it.",
         why="Which account and which portal it is, only the deployment knows.",
         example='{"instance_id": "https://console.example.com/{region}/{instance_id}", "pod": "https://pods.example.com/{pod}"}',
-        added="0.2.0",
     )
 
     def link_templates(self) -> Mapping[str, str]:

@@ -29,7 +29,7 @@ UNKNOWN = "unknown"
 INTERRUPTIONS = tuple(cause.value for cause in Cause if cause.charge is Charge.SYSTEM)
 """The causes that count as an interruption."""
 
-_FORGIVABLE = frozenset(INTERRUPTIONS)
+FORGIVABLE = frozenset(INTERRUPTIONS)
 _SPOT, _ON_DEMAND = CapacityType.SPOT.value, CapacityType.ON_DEMAND.value
 _CAPACITIES: dict[object, str | None] = {None: None, **{each.value: each.value for each in CapacityType}}
 _CAUSES: dict[object, str] = {each.value: each.value for each in Cause}
@@ -106,7 +106,7 @@ class Entry(NamedTuple):
     @property
     def interrupted(self) -> bool:
         """Whether an interruption ended it."""
-        return self.cause in _FORGIVABLE
+        return self.cause in FORGIVABLE
 
     def seconds(self, now: float) -> float:
         """Return how long it held a machine."""
@@ -171,7 +171,7 @@ def _read(row: Row, records: list[tuple[int, Mapping[str, Any]]], bases: Sequenc
             max(0.0, float(known("away") or 0.0)),
             _parsed(left) if (left := known("left")) else None,
             _saved(known("checkpoint")),
-            _recovered(record, records[place + 1][1]) if cause in _FORGIVABLE and place < last else None,
+            _recovered(record, records[place + 1][1]) if cause in FORGIVABLE and place < last else None,
             where.get("placed") is not False,
         )
         read.append(entry)

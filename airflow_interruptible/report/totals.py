@@ -6,6 +6,7 @@ from __future__ import annotations
 from collections import defaultdict
 from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta, timezone
+from math import inf
 from statistics import median
 from typing import TYPE_CHECKING, Any
 
@@ -133,7 +134,7 @@ def report(
         by_instance_type=by["by_instance_type"],
         by_dag=by["by_dag"],
         by_task=by["by_task"],
-        on_spot_now=sum(1 for entry in entries if entry.on_machine and entry.capacity == summing.SPOT),
+        on_spot_now=sum(entry.end == inf and entry.on_machine and entry.capacity == summing.SPOT for entry in entries),
         recovery=_recovery(entries, filters.cause),
         before=earlier,
         known_since=known_since,

@@ -111,7 +111,8 @@ def test_everything_about_a_task_instance(clients: Any, theirs: Any) -> None:
 
 def test_who_waits_is_told_where_it_goes(clients: Any, shared: Any) -> None:
     answer = clients["admin"].get("/api/attempts", params=of(shared)).json()
-    assert answer["next"] == {"capacity": "spot", "why": "the task is interruptible"}
+    assert (answer["next"]["capacity"], answer["next"]["why"]) == ("spot", "the task is interruptible")
+    assert datetime.fromisoformat(answer["next"]["at"]).tzinfo is not None
     assert len(answer["attempts"]) == 1
 
 

@@ -7,10 +7,11 @@ import re
 
 import pytest
 
+from airflow_interruptible.plugin import ICONS
 from airflow_interruptible.ui import static_files as served
 from airflow_interruptible.ui.static_files import static_files, template, version
 
-PAGES = ("attempts", "interruptions", "signed-out")
+PAGES = ("attempts", "run", "interruptions", "signed-out")
 SCRIPTS = sorted(name for name in static_files() if name.endswith(".js"))
 MARKUP = re.compile(r"innerHTML|outerHTML|insertAdjacentHTML|document\.write|\beval\(|new Function|srcdoc")
 NAMESPACE = "http://www.w3.org/2000/svg"
@@ -23,7 +24,8 @@ def source(name: str) -> str:
 def test_pages_and_scripts_name_only_files_that_are_there() -> None:
     named = {found for page in PAGES for found in re.findall(rf"static/{version()}/([^\"]+)", template(page))}
     named |= {found for script in SCRIPTS for found in re.findall(r"from \"\./([^\"]+)\"", source(script))}
-    assert named == set(static_files())
+    icons = {address.rpartition("/")[2] for address in ICONS.values()}
+    assert named | icons == set(static_files())
 
 
 @pytest.mark.parametrize("name", static_files())
