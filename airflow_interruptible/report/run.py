@@ -32,7 +32,7 @@ class Instance:
     :param causes: why attempts ended that failed: how many for each cause.
     :param charged: how many of them the author's ``retries`` paid for.
     :param lost_seconds: by interruptions, since the last checkpoint of each.
-    :param capacity: what it runs on now, or ran on last.
+    :param capacity: what it runs on now, or ran on last; None where nothing sends it anywhere.
     :param running: whether it holds a machine now.
     """
 
@@ -86,7 +86,7 @@ def _instance(row: Row, attempts: Sequence[Entry], now: float) -> Instance:
         interruptions=len(interrupted),
         charged=sum(entry.charge == Charge.USER.value for entry in attempts),
         lost_seconds=sum(entry.lost(now) for entry in interrupted),
-        capacity=last.capacity,
+        capacity=last.capacity if last.placed else None,
         running=last.on_machine,
     )
 

@@ -89,7 +89,9 @@ def added(entries: Iterable[Entry], now: float, width: float, cause: str | None 
     slots: dict[tuple[Any, ...], Sum] = defaultdict(Sum)
     for entry in entries:
         # Unpacked, and its seconds worked out here as Entry.seconds does: names and calls would cost twice the rest.
-        _, dag, _, task, _, _, capacity, ended_by, _, zone, kind, start, end, noticed, fallback, away, left, *rest = entry
+        _, dag, _, task, _, _, capacity, ended_by, _, zone, kind, start, end, noticed, fallback, away, left, *rest = (
+            entry
+        )
         if not rest[-1]:
             capacity = _UNPLACED
         over = end <= now

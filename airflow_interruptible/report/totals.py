@@ -134,7 +134,10 @@ def report(
         by_instance_type=by["by_instance_type"],
         by_dag=by["by_dag"],
         by_task=by["by_task"],
-        on_spot_now=sum(entry.end == inf and entry.on_machine and entry.capacity == summing.SPOT for entry in entries),
+        on_spot_now=sum(
+            entry.end == inf and entry.on_machine and entry.capacity == summing.SPOT and entry.placed
+            for entry in entries
+        ),
         recovery=_recovery(entries, filters.cause),
         before=earlier,
         known_since=known_since,

@@ -112,7 +112,7 @@ def test_everything_about_a_task_instance(clients: Any, theirs: Any) -> None:
 def test_who_waits_is_told_where_it_goes(clients: Any, shared: Any) -> None:
     answer = clients["admin"].get("/api/attempts", params=of(shared)).json()
     assert (answer["next"]["capacity"], answer["next"]["why"]) == ("spot", "the task is interruptible")
-    assert datetime.fromisoformat(answer["next"]["at"]).tzinfo is not None
+    assert answer["next"]["at"].endswith("Z")
     assert len(answer["attempts"]) == 1
 
 
@@ -262,7 +262,7 @@ def test_a_notice_out_of_any_calendar_is_told(clients: Any, theirs: Any) -> None
 def test_it_is_documented(clients: Any) -> None:
     document = clients["stranger"].get("/openapi.json").json()
     paths = {path: operation["get"] for path, operation in document["paths"].items() if path.startswith("/api/")}
-    assert set(paths) == {"/api/attempts", "/api/report", "/api/interruptions"}
+    assert set(paths) == {"/api/attempts", "/api/run", "/api/report", "/api/interruptions"}
     for operation in paths.values():
         assert operation["description"]
         known = {"404", "409"} if "attempts" in operation["operationId"] else {"501"}
