@@ -112,6 +112,11 @@ export class Filters {
     return NAMES.some((name) => !["range", "start", "end"].includes(name) && this.#values[name] && !this.#locked(name));
   }
 
+  /** Whether a person has said from when to when. */
+  get custom() {
+    return this.#values.range === CUSTOM;
+  }
+
   /** What is filtered by, "" if nothing is. */
   get(name) {
     return this.#values[name];

@@ -113,7 +113,7 @@ function render() {
   show(
     parts.report,
     notes().map((text) => h("p", { class: "notice" }, text)),
-    attempts || report.before?.attempts || filters.narrowed ? figures() : guide(),
+    attempts || report.before?.attempts || filters.narrowed || filters.custom ? figures() : guide(),
   );
   draw();
   list();

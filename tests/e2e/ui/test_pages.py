@@ -420,7 +420,7 @@ def test_the_keyboard_alone_leads_from_an_interruption_to_its_task(visit: Open) 
     wait_until_shown(inside)
     inside.get_by_label("Time", exact=True).focus()
     seen = []
-    for _ in range(80):
+    for _ in range(250):
         page.keyboard.press("Tab")
         focused = inside.locator(":focus")
         seen.append(focused.evaluate("node => node.name || node.textContent"))
