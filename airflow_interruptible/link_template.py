@@ -51,7 +51,9 @@ def links(templates: Mapping[str, str], where: Mapping[str, Any]) -> dict[str, s
 
     :param where: what is known, text from outside: it is quoted, so it can name no other host and no other parameter.
     """
-    known = {name: quote(str(value), safe="", errors="replace") for name, value in where.items() if value not in (None, "")}
+    known = {
+        name: quote(str(value), safe="", errors="replace") for name, value in where.items() if value not in (None, "")
+    }
     zone = _ZONE.fullmatch(str(where.get("zone", "")))
     if zone is not None:
         known.setdefault("region", zone["region"])
