@@ -229,6 +229,8 @@ onTimeZoneChange(() => {
   asOf();
 });
 setInterval(() => {
+  // What has the keyboard's focus stays; "as of" tells how old the figures are, and Refresh makes them new.
+  if ([parts.report, parts.list].some((part) => part.contains(document.activeElement))) return;
   if (!document.hidden && main.getAttribute("aria-busy") === "false") refresh({ quietly: true });
 }, AGAIN);
 refresh();
