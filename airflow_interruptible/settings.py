@@ -97,6 +97,16 @@ class Settings:
         why="One cluster is the rule.",
         example='{"spot": {"tolerations": [{"key": "team-spot", "operator": "Exists"}]}}',
     )
+    launched: Mapping[str, Any] = option(
+        "{}",
+        json_object,
+        type="string",
+        doc="Where the work goes that operators launch on a service, as JSON by kind of work (ecs, ...): what it needs "
+        'to know, or "none" to leave it where its authors send it. docs/aws.md lists the kinds.',
+        why="Fargate has a spot provider of its own; what needs names of yours is left alone until you say them.",
+        example='{"ecs": {"spot": "my-spot-provider", "on_demand": "my-provider"}}',
+        added="0.2.0",
+    )
     notices: bool = option(
         "True",
         boolean,

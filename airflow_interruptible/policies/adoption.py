@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from airflow_interruptible.annotation import Annotation
     from airflow_interruptible.compute import ComputeChoice
     from airflow_interruptible.core.capacity import CapacityType
+    from airflow_interruptible.core.precedence import Resolution
 
 log = logging.getLogger(__name__)
 
@@ -214,13 +215,14 @@ def _placed(task: Any, annotation: Annotation) -> dict[str, Any]:
 
     if task.is_mapped:
         refuse_per_index(task.operator_class, task.expand_input)
-    interruptible = resolve_interruptible(task, annotation.interruptible).interruptible
+    resolution = resolve_interruptible(task, annotation.interruptible)
+    interruptible = resolution.interruptible
     slot = Slot(task.queue, task.executor, task.executor_config or {})
     compute = annotation.compute.build()
     if interruptible:
         compute.check(slot)
     if annotation.launch is not None:
-        _check_launch(task, annotation.launch, interruptible=interruptible)
+        _check_launch(task, annotation.launch, resolution)
     capacity = choose_capacity(interruptible, Account(annotation.budget)).capacity
     placed = compute.place(slot, capacity)
     config = dict(placed.executor_config)
@@ -229,13 +231,20 @@ def _placed(task: Any, annotation: Annotation) -> dict[str, Any]:
     return {"queue": placed.queue, "executor": placed.executor, "executor_config": config}
 
 
-def _check_launch(task: Any, choice: ComputeChoice, *, interruptible: bool) -> None:
+def _check_launch(task: Any, choice: ComputeChoice, resolution: Resolution) -> None:
     """Refuse a compute that cannot be meant, and work whose author asked for a place that it would have to overrule."""
     from airflow_interruptible.compute.launched import launcher_of
 
-    compute = choice.build()
     launcher = launcher_of(_class_of(task))
-    if interruptible and launcher is not None:
+    if launcher is None:
+        return
+    if launcher.work_path:
+        from airflow_interruptible.launched.checking import check_launch
+
+        check_launch(task, launcher.work, choice.options, resolution)
+        return
+    compute = choice.build()
+    if resolution.interruptible:
         launcher.placing_class.check_launch(compute, task.partial_kwargs if task.is_mapped else vars(task))
 
 

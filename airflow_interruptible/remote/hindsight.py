@@ -33,6 +33,7 @@ PLACES: Mapping[str, str] = {
     "instance_id": "airflow_interruptible.remote.ec2.look",
     "vm": "airflow_interruptible.remote.gce.look",
     "launched_pod": "airflow_interruptible.remote.kubernetes.look_launched",
+    "launched_job": "airflow_interruptible.launched.hindsight.look",
 }
 """What :func:`airflow_interruptible.remote.here` may know, and what the operator launched; who looks there; nearest
 first."""

@@ -81,21 +81,28 @@ def evidence_of(
 def described(
     task: object, exception: BaseException, context: Mapping[str, Any], *, deadline_seconds: float = DEADLINE
 ) -> Evidence | None:
-    """Return what the service that runs the job of ``task`` says of its end, None if it says nothing in time."""
-    path = _path(type(task))
-    if path is None or _ran_out_of_time(exception):
+    """Return what the service that runs the job of ``task`` says of its end, None if it says nothing in time.
+
+    The capacity that a job was asked for, or was seen to have, is a known fact.
+    """
+    describe = None if _ran_out_of_time(exception) else describing(type(task))
+    if describe is None:
         return None
 
+    placed = getattr(task, "launched_capacity", None)
+
     def look() -> Iterator[Evidence]:
-        for answer in load(path)(Failure(task, exception, context)):
-            yield answer.evidence()
+        for answer in describe(Failure(task, exception, context)):
+            yield (answer if "capacity" in answer.known or placed is None else answer.on(placed.value)).evidence()
 
     return latest(look, deadline_seconds)
 
 
-def _path(operator: type) -> str | None:
+def describing(operator: type) -> Callable[[Failure], Iterator[Answer]] | None:
+    """Return what describes the jobs of an operator class, None if nothing does."""
     names = (f"{base.__module__}.{base.__qualname__}" for base in operator.__mro__)
-    return next((OPERATORS[name] for name in names if name in OPERATORS), None)
+    path = next((OPERATORS[name] for name in names if name in OPERATORS), None)
+    return None if path is None else load(path)
 
 
 def _ran_out_of_time(exception: BaseException) -> bool:

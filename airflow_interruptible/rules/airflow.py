@@ -125,7 +125,7 @@ RULES = (
         "work-outlived-worker",
         {"launched.phase": ("Pending", "Running", "Succeeded")},
         Cause.INFRASTRUCTURE,
-        "only the Airflow worker was lost: the pod that it had launched did not fail",
+        "only the Airflow worker was lost: the work that it had launched did not fail",
         source=f"{KUBERNETES}/operators/pod.py",
     ),
     rule(

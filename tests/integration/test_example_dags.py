@@ -11,6 +11,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from aws_api.batch import Batch
+from aws_api.ecs import Ecs
+from aws_api.server import AwsApi, environment_of
 from kubernetes_api import KubernetesCluster
 
 if TYPE_CHECKING:
@@ -40,13 +43,24 @@ def cluster() -> Iterator[KubernetesCluster]:
 
 
 @pytest.fixture(scope="module")
+def aws() -> Iterator[AwsApi]:
+    """The services of AWS that examples launch work on."""
+    ecs, batch = Ecs(), Batch()
+    with AwsApi([ecs, batch]) as api:
+        yield api
+    ecs.close()
+    batch.close()
+
+
+@pytest.fixture(scope="module")
 def result(
-    tmp_path_factory: pytest.TempPathFactory, cluster: KubernetesCluster
+    tmp_path_factory: pytest.TempPathFactory, cluster: KubernetesCluster, aws: AwsApi
 ) -> tuple[dict[str, str], dict[str, str]]:
     """Import errors by file, and the state of a run by Dag."""
     home = tmp_path_factory.mktemp("airflow")
     environment = {
         **os.environ,
+        **environment_of(aws),
         "AIRFLOW_HOME": str(home),
         "KUBECONFIG": str(cluster.kubeconfig),
         "AIRFLOW__CORE__DAGS_FOLDER": str(DAGS),

@@ -93,3 +93,37 @@ def test_what_cannot_place_a_pod_is_refused() -> None:
         match=r"pod_compute in section interruptible of airflow.cfg is 'queue', which cannot place a pod",
     ):
         split(PODS, None, Settings(pod_compute="queue"))
+
+
+def test_a_kind_with_a_default_needs_no_setting() -> None:
+    ecs = LAUNCHERS["airflow.providers.amazon.aws.operators.ecs.EcsRunTaskOperator"]
+    pair = {"spot": "cheap", "on_demand": "sure"}
+    assert split(ecs, None, Settings()) == (None, ComputeChoice("ecs"))
+    assert split(ecs, None, Settings(launched={"ecs": pair})) == (None, ComputeChoice("ecs", pair))
+    assert split(ecs, None, Settings(launched={"ecs": "none"})) == (None, None)
+    assert split(ecs, None, Settings(compute="ecs", compute_options=pair)) == (None, ComputeChoice("ecs", pair))
+    assert split(ecs, {"name": "ecs", **pair}, Settings(launched={"ecs": "none"})) == (None, ComputeChoice("ecs", pair))
+    assert split(ecs, "queue", Settings()) == ("queue", ComputeChoice("ecs"))
+
+
+def test_pods_are_a_kind_of_work_as_well() -> None:
+    assert split(PODS, None, Settings(launched={"pods": "gke"}, pod_compute="eks")) == (None, ComputeChoice("gke"))
+    named = {"pods": {"name": "karpenter", **TAINT}}
+    assert split(PODS, None, Settings(launched=named)) == (None, ComputeChoice("karpenter", TAINT))
+
+
+@pytest.mark.parametrize(
+    ("launched", "said"),
+    [
+        ({"esc": {}}, "speaks of 'esc', which is no kind of work. Did you mean 'ecs'"),
+        ({"ecs": 3}, "says 3 of ecs. Write a JSON object"),
+        ({"ecs": "karpenter"}, "is 'karpenter', which cannot place ecs"),
+    ],
+)
+def test_what_cannot_be_meant_by_launched(launched: dict[str, Any], said: str) -> None:
+    with pytest.raises(ConfigurationError, match=said):
+        split(
+            LAUNCHERS["airflow.providers.amazon.aws.operators.ecs.EcsRunTaskOperator"],
+            None,
+            Settings(launched=launched),
+        )

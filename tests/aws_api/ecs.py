@@ -1,0 +1,143 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Amazon ECS: the command of a task runs as a local process, which can be reclaimed as Fargate Spot reclaims it."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import time
+import uuid
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from aws_api.server import ApiError, Operations
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+ARN = "arn:aws:ecs:us-east-1:123456789012"
+GRACE = 0.3
+"""Seconds between SIGTERM and SIGKILL; 30 in life."""
+
+
+class Task:
+    """One task of one container."""
+
+    def __init__(self, request: dict[str, Any]) -> None:
+        strategy = request.get("capacityProviderStrategy") or [{}]
+        self.request, self.provider = request, strategy[0].get("capacityProvider")
+        self.arn = f"{ARN}:task/{request['cluster']}/{uuid.uuid4().hex}"
+        self.stop_code = self.reason = None
+        override = request["overrides"]["containerOverrides"][0]
+        self.process = subprocess.Popen(override["command"], start_new_session=True)
+
+    @property
+    def over(self) -> bool:
+        return self.process.poll() is not None
+
+    def stop(self, code: str, reason: str) -> None:
+        """End it as ECS does."""
+        if self.over:
+            return
+        self.stop_code, self.reason = code, reason
+        os.killpg(self.process.pid, signal.SIGTERM)
+        try:
+            self.process.wait(GRACE)
+        except subprocess.TimeoutExpired:
+            os.killpg(self.process.pid, signal.SIGKILL)
+            self.process.wait()
+
+    def described(self) -> dict[str, Any]:
+        status = "STOPPED" if self.over else "RUNNING"
+        code = self.process.poll()
+        container = {"name": "main", "lastStatus": status}
+        if code is not None:
+            container["exitCode"] = 128 - code if code < 0 else code
+        told = {
+            "taskArn": self.arn,
+            "clusterArn": f"{ARN}:cluster/{self.request['cluster']}",
+            "lastStatus": status,
+            "desiredStatus": "STOPPED" if self.stop_code or self.over else "RUNNING",
+            "launchType": self.request.get("launchType") or "FARGATE",
+            "startedBy": self.request.get("startedBy"),
+            "containers": [container],
+        }
+        if self.provider:
+            told["capacityProviderName"] = self.provider
+        if self.over:
+            told["stopCode"] = self.stop_code or "EssentialContainerExited"
+            told["stoppedReason"] = self.reason or "Essential container in task exited"
+        return told
+
+
+@dataclass
+class Ecs(Operations):
+    """The service.
+
+    :param providers: those that are associated with the cluster.
+    :param no_capacity: the reason with which RunTask finds no room, None if there is some.
+    :param watching: called with each task that is described, before the answer.
+    """
+
+    providers: tuple[str, ...] = ("FARGATE_SPOT", "FARGATE")
+    no_capacity: str | None = None
+    tasks: dict[str, Task] = field(default_factory=dict)
+    watching: Callable[[Task], None] = lambda task: None
+
+    def run_task(self, request: dict[str, Any]) -> dict[str, Any]:
+        strategy = request.get("capacityProviderStrategy")
+        if strategy and request.get("launchType"):
+            raise ApiError(
+                "InvalidParameterException",
+                "Specifying both a launch type and capacity provider strategy is not supported. Remove one and try "
+                "again.",
+            )
+        if strategy and {one["capacityProvider"] for one in strategy} - set(self.providers):
+            raise ApiError(
+                "InvalidParameterException",
+                "The specified capacity provider strategy cannot contain a capacity provider that is not associated "
+                "with the cluster. Associate the capacity provider with the cluster and try again.",
+            )
+        if self.no_capacity:
+            return {"tasks": [], "failures": [{"arn": "a", "reason": self.no_capacity}]}
+        task = Task(request)
+        self.tasks[task.arn] = task
+        return {"tasks": [{**task.described(), "lastStatus": "PROVISIONING"}], "failures": []}
+
+    def describe_tasks(self, request: dict[str, Any]) -> dict[str, Any]:
+        known = [self.tasks[arn] for arn in request["tasks"] if arn in self.tasks]
+        for task in known:
+            self.watching(task)
+        missing = [arn for arn in request["tasks"] if arn not in self.tasks]
+        failures = [{"arn": arn, "reason": "MISSING"} for arn in missing]
+        return {"tasks": [task.described() for task in known], "failures": failures}
+
+    def list_tasks(self, request: dict[str, Any]) -> dict[str, Any]:
+        described = [task.described() for task in self.tasks.values()]
+        wanted = [
+            one["taskArn"]
+            for one in described
+            if one["desiredStatus"] == request.get("desiredStatus", "RUNNING")
+            and one["startedBy"] == request.get("startedBy", one["startedBy"])
+        ]
+        return {"taskArns": wanted}
+
+    def stop_task(self, request: dict[str, Any]) -> dict[str, Any]:
+        if request["task"] not in self.tasks:
+            raise ApiError("InvalidParameterException", "The referenced task was not found.")
+        task = self.tasks[request["task"]]
+        task.stop("UserInitiated", request.get("reason", ""))
+        return {"task": task.described()}
+
+    def close(self) -> None:
+        """Leave no process behind."""
+        for task in self.tasks.values():
+            if not task.over:
+                os.killpg(task.process.pid, signal.SIGKILL)
+                task.process.wait()
+
+    def reclaim(self, task: Task, *, after: float = 0.0) -> None:
+        """Take the capacity back. A program needs a moment to set its traps."""
+        time.sleep(after)
+        task.stop("SpotInterruption", "Your Spot Task was interrupted.")
