@@ -6,24 +6,30 @@ Airflow knows when a try ran and in which state it ended; the ledger knows on wh
 
 from __future__ import annotations
 
+import logging
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from airflow_interruptible.core.budget import Account
+from airflow_interruptible.core.capacity import CapacityType
 from airflow_interruptible.core.cause import Cause, Charge
-from airflow_interruptible.core.history import Attempt, History
+from airflow_interruptible.core.history import Attempt, History, Trace
 from airflow_interruptible.core.placement import Placement
+from airflow_interruptible.core.witness import observed, why_unknown
 from airflow_interruptible.exceptions import LedgerError
-from airflow_interruptible.ledger import Ledger
+from airflow_interruptible.ledger import Ledger, Terms
+from airflow_interruptible.rules import source_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
     from datetime import datetime
 
     from airflow_interruptible.core.budget import Budget
-    from airflow_interruptible.core.capacity import CapacityType
     from airflow_interruptible.ledger import CheckpointUsed, NoticeHeard, Record
+    from airflow_interruptible.marker import Marker
     from airflow_interruptible.server.tries import TaskInstanceTries, Try
+
+log = logging.getLogger(__name__)
 
 _UNFINISHED = frozenset(
     {None, "scheduled", "queued", "running", "restarting", "deferred", "up_for_reschedule", "awaiting_input"}
@@ -111,35 +117,51 @@ class Story:
 def tell(known: TaskInstanceTries) -> Story:
     """Return the attempts of a task instance, oldest first, and what they lead to."""
     marker = next((row.marker for row in reversed(known.tries) if row.marker), known.marker)
-    if marker is None:
+    terms = _terms(known, marker)
+    if terms is None:
         return Story(known.state, known.live, [_plain(row) for row in known.tries])
     last = max((row.number for row in known.tries), default=0)
-    ledger = _ledger(known, last, marker.budget)
+    ledger = _ledger(known, last, terms.budget)
     rows = {row.number: row for row in known.tries}
     views: list[AttemptView] = []
-    history = fresh = History(marker.resolved(known.conf), Account(marker.budget))
+    history = fresh = History(terms.interruptible, Account(terms.budget), max_tries=ledger.max_tries)
     for base, until in _generations(ledger, last):
         more, history = _generation(rows, ledger, replace(fresh, base=base), until)
         views += more
     upcoming = _upcoming(ledger.records.get(last + 1), history) if known.waiting else None
-    when, cleared = known.retry_at, ledger.bases[1:]
-    return Story(known.state, known.live, views, history, upcoming, marker.placed, when, cleared)
+    when, cleared, placed = known.retry_at, ledger.bases[1:], marker is None or marker.placed
+    return Story(known.state, known.live, views, history, upcoming, placed, when, cleared)
+
+
+def _terms(known: TaskInstanceTries, marker: Marker | None) -> Terms | None:
+    """Return by what its attempts count, None for a task that is not annotated.
+
+    What the last worker went by decided; the row's marker is as old as the row, and ``dag.test()`` gives it none.
+    """
+    if known.ledger.terms is not None or marker is None:
+        return known.ledger.terms
+    return Terms(marker.budget, marker.resolved(known.conf))
 
 
 def _ledger(known: TaskInstanceTries, last: int, budget: Budget) -> Ledger:
-    """Return the ledger of the present generation; without one that cannot be, Airflow's rows speak alone."""
-    cleared_for_good = known.ledger.base == last  # in a run that does not go on
+    """Return the ledger of the present generation; without one, or with one that cannot be, Airflow's rows speak."""
+    current = max(last + known.waiting, 1)
+    if known.ledger.base == last:  # cleared, in a run that does not go on
+        current = last + 1
     try:
-        return known.ledger.at(last + (known.waiting or cleared_for_good), known.max_tries, budget)
-    except LedgerError:
-        return Ledger().at(last + known.waiting, known.max_tries, budget)
+        if known.ledger != Ledger():
+            return known.ledger.at(current, known.max_tries, budget)
+    except LedgerError as error:
+        log.warning("%s", error)
+    base = min(max(0, known.max_tries - budget.total_retries), current - 1)
+    return Ledger(known.max_tries, (0, base) if base else (0,))
 
 
 def _upcoming(written: Record | None, history: History) -> Placement:
     ruled = history.next_placement
-    if written is None or written.capacity in (None, ruled.capacity):
+    if written is None or written.capacity is not CapacityType.ON_DEMAND or ruled.capacity is written.capacity:
         return ruled
-    return Placement(written.capacity, "the server placed it there")
+    return Placement(written.capacity, written.why or "the server placed it there")
 
 
 def _generations(ledger: Ledger, last: int) -> Iterator[tuple[int, int]]:
@@ -167,18 +189,22 @@ def _generation(
 def _ended(history: History, row: Try | None, record: Record | None, *, last: bool) -> History | None:
     """Return the history after this attempt, None if it has not failed, or if a person ended it."""
     state = row.state if row else None
-    judged = record is not None and record.charge is not None
     if state in _SUCCEEDED or (record is not None and record.charge is Charge.NONE):
         return None
-    if row is not None and last and not judged and (state in _UNFINISHED or _by_a_person(history, state)):
+    trace = observed(history.next_number, record.trace if record else None, row.seen if row else None)
+    judged = record is not None and record.charge is not None
+    if row is not None and last and not judged and (state in _UNFINISHED or _by_a_person(history, state, trace)):
         return None
-    return history.after(record.trace if record else None)
+    return history.after(trace)
 
 
-def _by_a_person(history: History, state: str | None) -> bool:
-    """A silent failure is retried as long as ``retries`` lasts, so any other silent end was somebody's decision."""
+def _by_a_person(history: History, state: str | None, trace: Trace) -> bool:
+    """A silent failure is retried as long as ``retries`` lasts, so any other silent end was somebody's decision.
+
+    What failed before our first line is not silent: Airflow itself may have refused to run it.
+    """
     tries_left = history.account.budget.total_retries - len(history.attempts)
-    return state != "failed" or tries_left > 0
+    return state != "failed" or (tries_left > 0 and trace.cause is None)
 
 
 def _one(number: int, row: Try | None, record: Record | None, history: History, ended: Attempt | None) -> AttemptView:
@@ -192,13 +218,13 @@ def _one(number: int, row: Try | None, record: Record | None, history: History, 
         capacity=ended.capacity if ended else recorded or marked,
         cause=cause,
         charge=charge,
-        reason=record.reason if record else None,
+        reason=_reason(row, record, ended),
         start=row.start if row else None,
         end=row.end if row else None,
         user_retries_left=history.account.user_retries_left,
         system_retries_left=history.account.system_retries_left,
         host=row.hostname if row else None,
-        rule=record.rule if record else None,
+        rule=record.rule if record and source_of(record.rule) else None,
         where=record.where if record else {},
         why=record.why if record else None,
         notice=record.notice if record else None,
@@ -211,6 +237,14 @@ def _one(number: int, row: Try | None, record: Record | None, history: History, 
 def _placed(row: Try | None, record: Record | None) -> bool:
     marked = row is None or row.marker is None or row.marker.placed
     return marked if record is None else record.where.get("placed", marked) is not False
+
+
+def _reason(row: Try | None, record: Record | None, ended: Attempt | None) -> str | None:
+    """Return why it ended: as it was written down, else as Airflow's row says, else that nobody said anything."""
+    said = (record and record.reason) or (row and row.reason)
+    if said or ended is None or ended.presumed is not None or (record is not None and record.cause is not None):
+        return said or None
+    return why_unknown(record.trace if record else None)
 
 
 def _unfailed(state: str | None, record: Record | None) -> tuple[Cause | None, Charge | None]:

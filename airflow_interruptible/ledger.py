@@ -17,9 +17,11 @@ from __future__ import annotations
 import re
 from dataclasses import asdict, dataclass, field, replace
 from itertools import pairwise
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, TypedDict
 
 from airflow_interruptible.core import bounded
+from airflow_interruptible.core.budget import Budget
 from airflow_interruptible.core.capacity import CapacityType
 from airflow_interruptible.core.cause import Cause, Charge
 from airflow_interruptible.core.history import History, Trace, replay
@@ -27,8 +29,6 @@ from airflow_interruptible.exceptions import LedgerError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-
-    from airflow_interruptible.core.budget import Budget
 
 KEY = "interruptible"
 """The ledger's key in the task state store."""
@@ -38,7 +38,12 @@ _KEPT = 200
 _MOST = 10_000  # records; 64 KB, which Airflow keeps by default, hold fewer
 _LONGEST = 10**9  # seconds
 _REASON_KEPT = 240
+_CAPACITIES: dict[object, CapacityType | None] = {None: None, **{each.value: each for each in CapacityType}}
+_CAUSES: dict[object, Cause | None] = {None: None, **{each.value: each for each in Cause}}
+_CHARGES: dict[object, Charge | None] = {None: None, **{each.value: each for each in Charge}}
 _RULE = re.compile(r"[a-z0-9/-]{1,100}")
+_RETRIES = 999_999
+_NOWHERE: Mapping[str, Any] = MappingProxyType({})
 _COLUMN = 2**31 - 1  # what Airflow's column max_tries holds
 
 
@@ -106,26 +111,27 @@ class Record:
     def from_json(cls, value: Mapping[str, Any]) -> Record:
         """Read what :meth:`to_json` wrote; fields of later versions are dropped.
 
+        :raises KeyError: there is no such capacity, cause or charge.
         :raises TypeError: a value is of another kind.
         :raises ValueError: a value cannot be.
         """
-        rule = bounded.name(value.get("rule"))
+        known, rule = value.get, bounded.name(value.get("rule"))
         return cls(
-            capacity=CapacityType(value["capacity"]) if "capacity" in value else None,
-            cause=Cause(value["cause"]) if "cause" in value else None,
-            charge=Charge(value["charge"]) if "charge" in value else None,
-            started=bounded.time(value.get("started")),
-            ended=bounded.time(value.get("ended")),
-            reason=bounded.text(value.get("reason")),
+            capacity=_CAPACITIES[known("capacity")],
+            cause=_CAUSES[known("cause")],
+            charge=_CHARGES[known("charge")],
+            started=bounded.time(known("started")),
+            ended=bounded.time(known("ended")),
+            reason=bounded.text(known("reason")),
             rule=rule if rule is not None and _RULE.fullmatch(rule) else None,
-            where=bounded.scalars(value.get("where", {})),
-            why=bounded.text(value.get("why")),
-            notice=_notice(value.get("notice")),
-            checkpoint=_checkpoint(value.get("checkpoint")),
-            told=bounded.time(value.get("told")),
-            error=bounded.text(value.get("error")),
-            left=bounded.time(value.get("left")),
-            away=bounded.whole(value.get("away", 0), 0, _LONGEST),
+            where=bounded.scalars(known("where", _NOWHERE)),
+            why=bounded.text(known("why")),
+            notice=_notice(known("notice")),
+            checkpoint=_checkpoint(known("checkpoint")),
+            told=bounded.time(known("told")),
+            error=bounded.text(known("error")),
+            left=bounded.time(known("left")),
+            away=bounded.whole(known("away", 0), 0, _LONGEST),
         )
 
 
@@ -145,16 +151,45 @@ def _checkpoint(value: Any) -> CheckpointUsed | None:
 
 
 @dataclass(frozen=True)
+class Terms:
+    """By what the last worker counted, which is what the Dag file and the run said then.
+
+    The server has a copy in its own rows (:mod:`airflow_interruptible.marker`), as of when the row was made.
+    """
+
+    budget: Budget
+    interruptible: bool
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the terms as JSON."""
+        return {**asdict(self.budget), "interruptible": self.interruptible}
+
+    @classmethod
+    def from_json(cls, value: Any) -> Terms | None:
+        """Read what :meth:`to_json` wrote; None is none.
+
+        :raises TypeError: a value is of another kind.
+        :raises ValueError: a value cannot be.
+        """
+        if value is None:
+            return None
+        user, system = (bounded.whole(value[name], 0, _RETRIES) for name in ("user_retries", "system_retries"))
+        return cls(Budget(user, system), value["interruptible"] is True)
+
+
+@dataclass(frozen=True)
 class Ledger:
     """The document.
 
     :param max_tries: Airflow's ``max_tries``, as whoever wrote last found it.
     :param bases: the last attempt before each generation, oldest first: 0, then one for each clear.
+    :param terms: None before a worker has counted in this generation.
     """
 
     max_tries: int | None = None
     bases: tuple[int, ...] = (0,)
     records: Mapping[int, Record] = field(default_factory=dict)
+    terms: Terms | None = None
 
     @property
     def base(self) -> int:
@@ -169,7 +204,7 @@ class Ledger:
         :param max_tries: Airflow's, as the clear leaves it.
         """
         earlier = tuple(known for known in self.bases if known < attempt)
-        return replace(self, max_tries=max_tries, bases=(*earlier, attempt))
+        return replace(self, max_tries=max_tries, bases=(*earlier, attempt), terms=None)
 
     def at(self, attempt: int, max_tries: int, budget: Budget) -> Ledger:
         """Return the ledger as attempt number ``attempt`` finds it, with the base of its own generation.
@@ -218,7 +253,10 @@ class Ledger:
     def to_json(self) -> dict[str, Any]:
         """Return the document."""
         attempts = {str(number): record.to_json() for number, record in sorted(self.records.items())}
-        return {"version": _VERSION, "max_tries": self.max_tries, "bases": list(self.bases), "attempts": attempts}
+        known: dict[str, Any] = {"version": _VERSION, "max_tries": self.max_tries, "bases": list(self.bases)}
+        if self.terms is not None:
+            known["terms"] = self.terms.to_json()
+        return {**known, "attempts": attempts}
 
     @classmethod
     def from_json(cls, document: object) -> Ledger:
@@ -242,11 +280,11 @@ class Ledger:
             bounded.whole(max_tries, -1, _COLUMN)
         if len(attempts) > _MOST:
             raise ValueError(f"{len(attempts)} attempts")
-        bases = [bounded.whole(base, 0, bounded.LAST_ATTEMPT) for base in written]
+        bases = [0] if written == (0,) else [bounded.whole(base, 0, bounded.LAST_ATTEMPT) for base in written]
         if not bases or any(later <= earlier for earlier, later in pairwise(bases)):
             raise ValueError("bases that do not rise")
         records = {bounded.attempt_number(number): Record.from_json(record) for number, record in attempts.items()}
-        return cls(max_tries, tuple(bases[-len(records) - 1 :]), records)
+        return cls(max_tries, tuple(bases[-len(records) - 1 :]), records, Terms.from_json(document.get("terms")))
 
 
 def _refused(why: str) -> LedgerError:

@@ -10,6 +10,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import datetime, timezone
+from functools import lru_cache
+from itertools import islice
 
 NAME = 250
 """Characters of a name that are kept: Airflow's own ids have no more."""
@@ -62,6 +64,7 @@ def time(value: object) -> str | None:
     return value
 
 
+@lru_cache(maxsize=1024)  # who checks a time often needs it next
 def since_1970(written: str) -> float:
     """Return a time as seconds since 1970; one without an offset is in UTC.
 
@@ -69,7 +72,7 @@ def since_1970(written: str) -> float:
     """
     if len(written) > TIME:
         raise ValueError(f"{written[:TIME]!r} is no time")
-    moment = datetime.fromisoformat(f"{written[:-1]}+00:00" if written.endswith("Z") else written)
+    moment = datetime.fromisoformat(f"{written[:-1]}+00:00" if written[-1:] == "Z" else written)
     seconds = (moment if moment.tzinfo is not None else moment.replace(tzinfo=timezone.utc)).timestamp()
     if not _FIRST <= seconds <= _LAST:
         raise ValueError(f"{written} is not in the years 1970 to 9999")
@@ -110,9 +113,7 @@ def scalars(value: object) -> dict[str, str | int | None]:
     if not isinstance(value, Mapping):
         raise TypeError(f"{type(value).__name__} where an object belongs")
     found: dict[str, str | int | None] = {}
-    for key, one in value.items():
-        if len(found) == _ENTRIES:
-            break
+    for key, one in islice(value.items(), _ENTRIES):
         if isinstance(one, str):
             found[key[:NAME]] = one[:NAME]
         elif one is None or (isinstance(one, int) and abs(one) < _INTEGER):

@@ -11,6 +11,7 @@ No exception text or ``repr`` holds a header or a body: either may be a token.
 
 from __future__ import annotations
 
+import io
 import json
 import socket
 import time
@@ -24,6 +25,8 @@ from urllib.parse import urlsplit
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+    from _typeshed import WriteableBuffer
 
 CONNECT_SECONDS = 1.0
 """The service is on the host or on the link: what has not connected in a second is not there."""
@@ -103,8 +106,9 @@ class MetadataClient:
             connection.sock.settimeout(timeout)
             deadline = time.monotonic() + timeout
             connection.request(method, self._prefix + path, headers=dict(headers or {}))
-            with connection.getresponse() as response:
-                body = _read_body(response, deadline)
+            with HTTPResponse(_Until(connection.sock, deadline), method=method) as response:
+                response.begin()
+                body = _read_body(response)
             return Reply(name, response.status, {k.lower(): v for k, v in response.getheaders()}, body)
         except (OSError, HTTPException, ValueError):
             # "from None": http.client quotes header values and status lines in its errors.
@@ -133,12 +137,41 @@ class MetadataClient:
             raise NoAnswer(name, Failure.UNREACHABLE)
 
 
-def _read_body(response: HTTPResponse, deadline: float) -> str:
-    """Read at most MAX_BODY_BYTES; a server that drips bytes does not get past ``deadline``."""
+class _Until(io.RawIOBase):
+    """What arrives at a socket until a moment, for :class:`HTTPResponse` to read headers and body from.
+
+    A socket's own time-out begins anew with every byte, so a server that drips them would never be given up.
+    """
+
+    def __init__(self, source: socket.socket, deadline: float) -> None:
+        self._source, self._deadline = source, deadline
+
+    def makefile(self, *_: object) -> io.BufferedReader:
+        """Return what the response reads."""
+        return io.BufferedReader(self)
+
+    def readable(self) -> bool:
+        """Yes."""
+        return True
+
+    def readinto(self, buffer: WriteableBuffer) -> int:
+        """Wait for some bytes.
+
+        :raises TimeoutError: the moment has come.
+        """
+        left = self._deadline - time.monotonic()
+        if left <= 0:
+            raise TimeoutError
+        self._source.settimeout(left)
+        return self._source.recv_into(buffer)
+
+
+def _read_body(response: HTTPResponse) -> str:
+    """Read at most MAX_BODY_BYTES."""
     body = bytearray()
     while chunk := response.read1(MAX_BODY_BYTES):
         body += chunk
-        if len(body) > MAX_BODY_BYTES or time.monotonic() > deadline:
+        if len(body) > MAX_BODY_BYTES:
             raise HTTPException
     if response.length:  # read1() takes a cut connection for the end
         raise HTTPException

@@ -1,27 +1,27 @@
 # SPDX-License-Identifier: Apache-2.0
-"""One attempt as reports count it, read from the ledger and the row of its task instance.
+"""One attempt as reports count it, from the ledger and the row of its task instance.
 
-A report reads a hundred thousand of these, so an entry is a tuple of plain values, and the ledger's document is read
-without the objects of :mod:`airflow_interruptible.ledger`, which would cost twice the time. What has no charge was not
-judged: it still runs, succeeded, or was ended by a person.
+A report reads a hundred thousand of these, so an entry is a tuple of plain values. What has no charge was not judged:
+it still runs, succeeded, or was ended by a person. Whoever may write a ledger may write any time into it, and these add
+up: so no attempt begins before its run was created, nor ends after the ledger was last written.
 """
 
 from __future__ import annotations
 
 import math
 from datetime import datetime, timezone
-from operator import itemgetter
-from sys import intern
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from pydantic_core import from_json
 
+from airflow_interruptible.core import bounded
 from airflow_interruptible.core.capacity import CapacityType
 from airflow_interruptible.core.cause import Cause, Charge
-from airflow_interruptible.core.ending import Ending
+from airflow_interruptible.exceptions import LedgerError
+from airflow_interruptible.ledger import Ledger
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from airflow_interruptible.ledger import Record
 
 UNKNOWN = "unknown"
 """The zone and the instance type of an attempt that did not say."""
@@ -31,19 +31,11 @@ INTERRUPTIONS = tuple(cause.value for cause in Cause if cause.charge is Charge.S
 
 FORGIVABLE = frozenset(INTERRUPTIONS)
 _SPOT, _ON_DEMAND = CapacityType.SPOT.value, CapacityType.ON_DEMAND.value
-_CAPACITIES: dict[object, str | None] = {None: None, **{each.value: each.value for each in CapacityType}}
-_CAUSES: dict[object, str] = {each.value: each.value for each in Cause}
-_CHARGES: dict[object, str | None] = {None: None, **{each.value: each.value for each in Charge}}
-_FIRST, _LAST = (datetime(*day, tzinfo=timezone.utc).timestamp() for day in ((1, 1, 1), (9999, 12, 31)))
 _OVER = frozenset({None, "success", "failed", "skipped", "upstream_failed", "removed", "up_for_retry"})
-_PAID = frozenset({Charge.SYSTEM.value, Charge.USER.value})
-_PRESUMED = {
-    (capacity.value, started, told): cause.value
-    for capacity in CapacityType
-    for started in (True, False)
-    for told in (True, False)
-    if (cause := Ending.of_silence(capacity, started=started, told=told).cause_on(capacity))
-}
+_PAID = frozenset({Charge.SYSTEM, Charge.USER})
+
+_MOST_SHARED = 100_000
+_shared: dict[str, str] = {}
 
 
 class Row(NamedTuple):
@@ -52,6 +44,7 @@ class Row(NamedTuple):
     :param updated: when the ledger was last written.
     :param state: of the task instance; None also if the row is gone.
     :param number: of its present try, as ``end``.
+    :param created: when its run was created; None if that is not known.
     """
 
     id: int
@@ -64,6 +57,7 @@ class Row(NamedTuple):
     task_id: str
     map_index: int
     document: str
+    created: datetime | None = None
 
 
 class Entry(NamedTuple):
@@ -133,99 +127,96 @@ class Entry(NamedTuple):
 def entries(row: Row) -> list[Entry]:
     """Return the attempts in a ledger, oldest first; none if it cannot be read."""
     try:
-        document = from_json(row.document)
-        records = [(int(number), record) for number, record in document["attempts"].items()]
-        if len(records) > 1:
-            records.sort(key=itemgetter(0))
-        return _read(row, records, document["bases"])
-    except (ValueError, KeyError, TypeError, AttributeError, OverflowError):
+        ledger = Ledger.from_json(from_json(row.document))
+    except (LedgerError, ValueError):
         return []
+    last_try = math.inf if row.number is None else row.number + 1
+    return _read(row, ledger, [number for number in sorted(ledger.records) if number <= last_try])
 
 
-def _read(row: Row, records: list[tuple[int, Mapping[str, Any]]], bases: Sequence[int]) -> list[Entry]:
-    read, on_spot = [], False
-    row_id, dag_id, task_id, run_id = row.id, intern(row.dag_id), intern(row.task_id), intern(row.run_id)
-    map_index, last = row.map_index, len(records) - 1
-    for place, (number, record) in enumerate(records):
-        known = record.get
-        capacity, started, where = _CAPACITIES[known("capacity")], known("started"), known("where") or {}
-        ended = known("ended") or (records[place + 1][1].get("started") if place < last else None)
-        on_spot = on_spot and number - 1 not in bases
-        cause = _cause(record, capacity)
+def _read(row: Row, ledger: Ledger, numbers: list[int]) -> list[Entry]:
+    read, on_spot, records = [], False, ledger.records
+    same = (row.id, shared(row.dag_id), shared(row.run_id), shared(row.task_id), row.map_index)
+    latest = since_1970(row.updated)
+    earliest = -math.inf if row.created is None else min(since_1970(row.created), latest)
+
+    def seconds(written: str | None) -> float | None:
+        return None if written is None else min(max(bounded.since_1970(written), earliest), latest)
+
+    for number, following in zip(numbers, [*numbers[1:], None], strict=False):
+        record = records[number]
+        ended, resumed = seconds(record.ended), None if following is None else seconds(records[following].started)
+        on_spot = on_spot and number - 1 not in ledger.bases
+        cause = _cause(record)
+        end = resumed if ended is None else ended
+        stood = None if ended is None or resumed is None else max(0.0, resumed - ended)  # two machines' clocks, perhaps
         entry = Entry(
-            row_id,
-            dag_id,
-            run_id,
-            task_id,
-            map_index,
+            *same,
             number,
-            capacity,
+            None if record.capacity is None else record.capacity.value,
             cause,
-            _CHARGES[known("charge")],
-            intern(where.get("zone") or UNKNOWN),
-            intern(where.get("instance_type") or UNKNOWN),
-            _parsed(started) if started else None,
-            _parsed(ended) if ended else _end(row, number if place == last else None, started, cause),
-            "notice" in record,
-            on_spot and capacity == _ON_DEMAND,
-            max(0.0, float(known("away") or 0.0)),
-            _parsed(left) if (left := known("left")) else None,
-            _saved(known("checkpoint")),
-            _recovered(record, records[place + 1][1]) if cause in FORGIVABLE and place < last else None,
-            where.get("placed") is not False,
+            None if record.charge is None else record.charge.value,
+            _named(record, "zone"),
+            _named(record, "instance_type"),
+            seconds(record.started),
+            _end(row, number, record, cause, last=following is None) if end is None else end,
+            record.notice is not None,
+            on_spot and record.capacity is CapacityType.ON_DEMAND,
+            float(record.away),
+            seconds(record.left),
+            _saved(record),
+            stood if cause in FORGIVABLE else None,
+            record.where.get("placed") is not False,
         )
         read.append(entry)
-        on_spot = on_spot or capacity == _SPOT
+        on_spot = on_spot or record.capacity is CapacityType.SPOT
     return read
 
 
-def _recovered(record: Mapping[str, Any], following: Mapping[str, Any]) -> float | None:
-    ended, started = record.get("ended"), following.get("started")
-    if not ended or not started:
-        return None
-    return max(0.0, _parsed(started) - _parsed(ended))  # two machines' clocks, perhaps
-
-
-def _saved(checkpoint: Mapping[str, Any] | None) -> float | None:
+def _saved(record: Record) -> float | None:
     """Return when a checkpoint was saved, None if none was, or nobody can tell when."""
+    at = None if record.checkpoint is None else record.checkpoint["at"]
     try:
-        return _parsed(checkpoint["at"]) if checkpoint and checkpoint.get("at") else None
+        return bounded.since_1970(at) if at else None
     except ValueError:
         return None
 
 
-def _parsed(text: str) -> float:
-    """Return a time as seconds since 1970.
+def _named(record: Record, what: str) -> str:
+    name = record.where.get(what)
+    return shared(name) if isinstance(name, str) and name else UNKNOWN
 
-    :raises ValueError: it is none, or none that could be told again in UTC.
+
+def shared(text: str) -> str:
+    """Return the one copy of a text that many attempts hold: names repeat.
+
+    Not :func:`sys.intern`, which never forgets from Python 3.12 on, and names in a ledger may be anybody's.
     """
-    seconds = datetime.fromisoformat(text).timestamp()
-    if _FIRST <= seconds <= _LAST:
-        return seconds
-    raise ValueError(f"{text} is not within the years 1 to 9999 in UTC")
+    if len(_shared) > _MOST_SHARED:
+        _shared.clear()
+    return _shared.setdefault(text, text)
 
 
-def _cause(record: Mapping[str, Any], capacity: str | None) -> str | None:
+def _cause(record: Record) -> str | None:
     """Return why it failed: as it was written down, else as silence is judged once somebody paid for it."""
-    cause = record.get("cause")
-    if cause is not None:
-        return _CAUSES[cause]
-    if record.get("charge") in _PAID and capacity is not None:
-        return _PRESUMED.get((capacity, "started" in record, "told" in record))
+    if record.cause is not None:
+        return record.cause.value
+    if record.charge in _PAID and record.capacity is not None:
+        return record.trace.ending(record.capacity)[0].value
     return None
 
 
-def _end(row: Row, number: int | None, started: object, cause: str | None) -> float:
+def _end(row: Row, number: int, record: Record, cause: str | None, *, last: bool) -> float:
     """Return when an attempt ended of which neither it nor the next attempt tells.
 
-    :param number: of the last attempt, about which Airflow's row may know; None for any other.
-    :param started: None if it never did: it waits, and costs nothing.
     :param cause: why it failed, None if it did not: what has a cause has ended.
+    :param last: whether it is the last attempt, about which Airflow's row may know.
     """
-    if number != row.number:
+    if not last or number != row.number:
         return since_1970(row.updated)
     if row.state not in _OVER:  # its row may still tell of the end of the try before
-        return since_1970(row.updated) if cause or not started else math.inf
+        waits = record.started is None  # and costs nothing
+        return since_1970(row.updated) if cause or waits else math.inf
     return since_1970(row.updated if row.end is None else row.end)
 
 

@@ -65,7 +65,7 @@ def fingerprints(session: Session) -> dict[int, tuple[Any, ...]]:
     numbers = [
         func.count(),
         func.max(store.updated_at),
-        func.sum(func.length(store.value)),
+        func.sum(func.octet_length(store.value)),
         func.sum(ti.try_number),
         func.count(ti.end_date),
         func.max(ti.end_date),
@@ -114,7 +114,7 @@ def _columns() -> list[Any]:
     """The columns of a :class:`.Row`, in its order."""
     from sqlalchemy import DateTime, String, type_coerce
 
-    store, ti = seam.stored_states(), seam.models().task_instance
+    store, ti, run = seam.stored_states(), seam.models().task_instance, seam.models().dag_run
     as_the_driver_gives_it = DateTime(timezone=True)
     return [
         store.id,
@@ -127,13 +127,16 @@ def _columns() -> list[Any]:
         store.task_id,
         getattr(store, next(iter(seam.stored_index()))),
         store.value,
+        type_coerce(run.created_at, as_the_driver_gives_it),
     ]
 
 
 def _joined(columns: list[Any]) -> Any:
     from sqlalchemy import and_, select
 
-    store, ti = seam.stored_states(), seam.models().task_instance
+    store, ti, run = seam.stored_states(), seam.models().task_instance, seam.models().dag_run
+    of_run = and_(store.dag_id == run.dag_id, store.run_id == run.run_id)
     names = {name: name for name in ("dag_id", "run_id", "task_id")} | seam.stored_index()
     same = and_(*(getattr(store, theirs) == getattr(ti, own) for theirs, own in names.items()))
-    return select(*columns).select_from(store).outerjoin(ti, same).where(store.key == KEY)
+    found = select(*columns).select_from(store).outerjoin(ti, same).where(store.key == KEY)
+    return found.outerjoin(run, of_run) if len(columns) == len(Row._fields) else found

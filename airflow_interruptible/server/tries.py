@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
+from airflow_interruptible.core.witness import Row
 from airflow_interruptible.exceptions import LedgerError
 from airflow_interruptible.ledger import KEY, Ledger
 from airflow_interruptible.marker import Marker
@@ -18,13 +19,18 @@ if TYPE_CHECKING:
 
     from sqlalchemy.orm import Session
 
+_REFERENCE = "__airflow_"
+
 
 _UP_FOR_RETRY = "up_for_retry"
 
 
 @dataclass(frozen=True)
 class Try:
-    """One row of Airflow's about one try."""
+    """One row of Airflow's about one try.
+
+    :param reason: its ``retry_reason``.
+    """
 
     number: int
     state: str | None
@@ -32,12 +38,19 @@ class Try:
     end: datetime | None
     hostname: str | None
     marker: Marker | None
+    reason: str | None = None
+
+    @property
+    def seen(self) -> Row:
+        """What it tells of how the try ended."""
+        return Row(began=self.start is not None, reason=self.reason)
 
 
 @dataclass(frozen=True)
 class TaskInstanceTries:
     """All that is known of a task instance: its tries, oldest first, and its ledger.
 
+    :param ledger: empty also if it is kept where only workers can read it.
     :param max_tries: Airflow's column.
     :param conf: the run's conf.
     :param state: Airflow's, of the task instance now.
@@ -101,7 +114,15 @@ def _ledger(session: Session, ti: Any) -> Ledger:
             f"The history under {KEY!r} in the task state store is not JSON that can be read ({error}). Somebody else "
             "wrote to it."
         ) from error
-    return Ledger.from_json(document)
+    return Ledger() if kept_elsewhere(document) else Ledger.from_json(document)
+
+
+def kept_elsewhere(document: object) -> bool:
+    """Whether this is only a reference, which a store of the workers' own ([workers] state_store_backend) left here.
+
+    Whoever reads the database cannot follow it. ``_wrap_external_ref`` in Airflow's ``sdk/execution_time/context.py``.
+    """
+    return isinstance(document, dict) and len(document) == 1 and str(*document).startswith(_REFERENCE)
 
 
 def _try(number: int, row: Any) -> Try:
@@ -112,4 +133,5 @@ def _try(number: int, row: Any) -> Try:
         row.end_date,
         row.hostname,
         Marker.from_config(row.executor_config),
+        row.retry_reason,
     )

@@ -21,8 +21,7 @@ from airflow_interruptible.core.bounded import since_1970
 from airflow_interruptible.core.cause import Charge
 from airflow_interruptible.core.placement import Placement
 from airflow_interruptible.core.verdict import AttemptVerdict
-from airflow_interruptible.exceptions import LedgerError
-from airflow_interruptible.ledger import KEY, Ledger, Record
+from airflow_interruptible.ledger import KEY, Ledger, Record, Terms
 from airflow_interruptible.metrics import TaskMetrics, uncounted
 from airflow_interruptible.stats import IN_TASKS, stats_of
 from airflow_interruptible.worker.notes import Notes, notes_of
@@ -62,8 +61,9 @@ class Book:
 
     @classmethod
     def open(cls, task: Any, context: Context | Mapping[str, Any]) -> Book:
-        """Read the ledger; one that cannot be understood is started anew, with a warning.
+        """Read the ledger.
 
+        :raises LedgerError: it is not one that this version understands. It stays as it is: somebody else may.
         :raises TypeError: the run's conf says something about ``interruptible`` that cannot be meant.
         :raises Exception: whatever Airflow raises when the store cannot be reached.
         """
@@ -71,10 +71,13 @@ class Book:
         annotation = annotation_of(task)
         setting = resolve_interruptible(task, annotation.interruptible, _conf(context))
         store = context["task_state_store"]
-        ledger = _read(store).at(ti.try_number, ti.max_tries, annotation.budget)
+        attempt = max(ti.try_number, 1)  # `airflow tasks test` runs number 0
+        terms = Terms(annotation.budget, setting.interruptible)
+        read = Ledger.from_json(store.get(KEY)).at(attempt, ti.max_tries, annotation.budget)
+        ledger = replace(read, terms=terms)
         metrics = TaskMetrics(stats_of(IN_TASKS), ti.dag_id, ti.task_id)
         interruptible, notes, launched = setting.interruptible, notes_of(ti), getattr(task, "launched", {})
-        return cls(store, annotation, interruptible, ti.try_number, ledger, metrics, ti.queue, notes, ledger, launched)
+        return cls(store, annotation, interruptible, attempt, ledger, metrics, ti.queue, notes, ledger, launched)
 
     @property
     def history(self) -> History:
@@ -157,14 +160,6 @@ def _back(record: Record) -> Record:
         return record
     gone = datetime.now(timezone.utc).timestamp() - since_1970(record.left)
     return replace(record, left=None, away=record.away + max(0, round(gone)))
-
-
-def _read(store: Any) -> Ledger:
-    try:
-        return Ledger.from_json(store.get(KEY))
-    except LedgerError as error:
-        log.warning("%s Attempts before this one are taken as never recorded.", error)
-        return Ledger()
 
 
 def _conf(context: Context | Mapping[str, Any]) -> Mapping[str, Any]:

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import datetime, timedelta, timezone
 from typing import Any
 
@@ -12,8 +13,9 @@ from airflow_interruptible.attempts import AttemptView, tell
 from airflow_interruptible.core.budget import Budget
 from airflow_interruptible.core.capacity import CapacityType
 from airflow_interruptible.core.cause import Cause, Charge
-from airflow_interruptible.ledger import Ledger, Record
+from airflow_interruptible.ledger import Ledger, Record, Terms
 from airflow_interruptible.marker import Marker
+from airflow_interruptible.rules import DEFAULT_RULES
 from airflow_interruptible.server.tries import TaskInstanceTries, Try
 
 SPOT, ON_DEMAND = CapacityType.SPOT, CapacityType.ON_DEMAND
@@ -38,7 +40,7 @@ def views(
     rows: list[Try], records: dict[int, Record], *, conf: dict[str, Any] | None = None, **ledger: Any
 ) -> list[AttemptView]:
     max_tries = ledger.pop("max_tries", BUDGET.total_retries)
-    known = Ledger(max_tries, ledger.pop("bases", (0,)), records)
+    known = Ledger(max_tries if records else None, ledger.pop("bases", (0,)), records, ledger.pop("terms", None))
     return tell(TaskInstanceTries(rows, known, max_tries, conf or {})).attempts
 
 
@@ -216,3 +218,81 @@ def test_the_run_overrules_the_marker() -> None:
 
 def test_no_tries_no_attempts() -> None:
     assert views([], {}) == []
+
+
+# -- what Airflow's rows alone tell
+
+SAID = "attempt {} on spot failed (ValueError); charged to the author: user failure {}, 1 retries; next on spot"
+
+
+def said(rows: list[Try], *reasons: str | None) -> list[Try]:
+    return [replace(row, reason=reason) for row, reason in zip(rows, reasons, strict=True)]
+
+
+def test_a_ledger_that_is_gone_leaves_what_the_rows_say() -> None:
+    """``[state_store] clear_on_success``."""
+    rows = said(tries("failed", "failed", "success"), SAID.format(1, 1), None, None)
+    assert summary(views(rows, {})) == [(1, "application", "user"), (2, "unknown", "user"), (3, None, "none")]
+
+
+def test_a_worker_without_this_package_is_named() -> None:
+    first, _ = views(tries("failed", "running"), {2: RUNNING})
+    assert (first.cause, first.charge) == (Cause.UNKNOWN, Charge.USER)
+    assert "does not have airflow-interruptible" in (first.reason or "")
+
+
+def test_what_was_reported_and_not_recorded_has_not_vanished() -> None:
+    first, _ = views(said(tries("failed", "running"), SAID.format(1, 1), None), {1: RUNNING, 2: RUNNING})
+    assert (first.cause, first.charge, first.reason) == (Cause.APPLICATION, Charge.USER, SAID.format(1, 1))
+
+
+def test_told_to_stop_and_silent_is_as_if_it_had_reported() -> None:
+    told = replace(RUNNING, capacity=ON_DEMAND, told=STARTED)
+    first, _ = views(tries("failed", "running"), {1: told, 2: RUNNING})
+    assert (first.cause, first.charge) == (Cause.INFRASTRUCTURE, Charge.SYSTEM)
+
+
+def test_a_failure_before_our_first_line_is_no_person_s_doing() -> None:
+    """``AirflowFailException`` in ``pre_execute``, a conf that cannot be meant."""
+    (only,) = views(tries("failed"), {})
+    assert (only.cause, only.charge) == (Cause.UNKNOWN, Charge.USER)
+
+
+def test_marked_failed_in_the_queue() -> None:
+    (only,) = views([replace(row, start=None) for row in tries("failed")], {})
+    assert (only.cause, only.charge) == (Cause.USER_ACTION, Charge.NONE)
+
+
+def test_a_plain_attempt_before_the_task_was_annotated_is_the_authors() -> None:
+    """``retries=1`` failed once; then the file says interruptible: attempt 2 is the last that Airflow allows."""
+    rows = [replace(row, marker=None) if row.number == 1 else row for row in tries("failed", "running")]
+    first, second = views(rows, {2: RUNNING}, max_tries=1)
+    assert (first.cause, first.charge) == (Cause.UNKNOWN, Charge.USER)
+    assert second.due is not None
+    assert second.due.capacity is ON_DEMAND
+
+
+def test_what_the_last_worker_counted_by_counts() -> None:
+    """``retries`` and ``system_retries`` were edited between attempts; the marker is as old as the row."""
+    terms = Terms(Budget(0, 1), interruptible=True)
+    attempts = views(tries("failed", "running"), {1: INTERRUPTED, 2: RUNNING}, terms=terms)
+    assert left(attempts) == [(0, 0), (0, 0)]
+
+
+def test_without_a_marker_the_ledger_tells() -> None:
+    """``dag.test()`` makes rows without one."""
+    rows = tries("failed", "success", marked=False)
+    attempts = views(rows, {1: INTERRUPTED, 2: RUNNING}, terms=Terms(BUDGET, interruptible=True))
+    assert summary(attempts) == [(1, "spot_interruption", "system"), (2, None, "none")]
+
+
+def test_the_oldest_generations_are_shown_though_the_ledger_has_dropped_them() -> None:
+    attempts = views(tries("failed", "failed", "failed", "running"), {4: RUNNING}, bases=(2, 3), max_tries=6)
+    assert [attempt.attempt for attempt in attempts] == [1, 2, 3, 4]
+
+
+def test_a_rule_that_there_is_not_is_not_shown() -> None:
+    forged, known = replace(INTERRUPTED, rule="no/such-rule"), replace(INTERRUPTED, rule=DEFAULT_RULES[0].id)
+    first, second, _ = views(tries("failed", "failed", "running"), {1: forged, 2: known, 3: RUNNING})
+    assert first.rule is None
+    assert second.rule == known.rule

@@ -105,6 +105,15 @@ def test_rubbish_is_no_answer(server: RawServer, answer: bytes) -> None:
     assert failure(server.client) is Failure.SILENT
 
 
+@pytest.mark.parametrize("drip", [b"X-Drip: 1\r\n", b"HTTP/1.1 100 Continue\r\n\r\n"], ids=["headers", "continue"])
+def test_dripped_headers_do_not_outlive_the_one_deadline(server: RawServer, drip: bytes) -> None:
+    first = OK if drip.startswith(b"X") else b""
+    server.chunks, server.pause = [first, *[drip] * 400], 0.05
+    began = time.monotonic()
+    assert failure(server.client, timeout=0.5) is Failure.SILENT
+    assert time.monotonic() - began < 10, "all of it takes 20 s"
+
+
 def test_a_redirect_is_not_followed(server: RawServer) -> None:
     server.chunks = [
         f"HTTP/1.1 302 Found\r\nLocation: http://127.0.0.1:{server.port}/y\r\nContent-Length: 0\r\n\r\n".encode()

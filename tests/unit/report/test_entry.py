@@ -14,7 +14,7 @@ import pytest
 from airflow_interruptible.core.capacity import CapacityType
 from airflow_interruptible.core.cause import Cause, Charge
 from airflow_interruptible.ledger import Ledger, Record
-from airflow_interruptible.report.entry import UNKNOWN, Entry, Row, entries
+from airflow_interruptible.report.entry import UNKNOWN, Entry, Row, _shared, entries, shared
 
 SPOT, ON_DEMAND = CapacityType.SPOT, CapacityType.ON_DEMAND
 T0 = datetime(2026, 1, 1, tzinfo=timezone.utc)
@@ -34,7 +34,8 @@ def read(
     document = document if document is not None else json.dumps(Ledger(5, bases, records).to_json())
     known: dict[str, Any] = {"state": "success", "number": max(records, default=0), "end": None, **row}
     updated = T0 + timedelta(minutes=90)
-    return entries(Row(7, updated, known["state"], known["number"], known["end"], "dag", "run", "task", -1, document))
+    of_run = ("dag", "run", "task", -1, document, known.get("created"))
+    return entries(Row(7, updated, known["state"], known["number"], known["end"], *of_run))
 
 
 INTERRUPTED = Record(SPOT, Cause.SPOT_INTERRUPTION, Charge.SYSTEM, at(0), at(10), "why", {"zone": "a"})
@@ -154,3 +155,26 @@ def test_attempts_are_read_in_their_order_and_notices_are_seen() -> None:
 )  # fmt: skip
 def test_what_is_no_ledger_counts_nothing(document: str) -> None:
     assert read({}, document=document) == []
+
+
+def test_times_are_held_against_airflows_own() -> None:
+    """``started`` in the year 1970 adds half a million lost hours to everybody's totals."""
+    forged = replace(INTERRUPTED, started="1970-01-02T00:00:00+00:00", ended="9999-01-01T00:00:00+00:00")
+    (entry,) = read({1: forged}, created=T0 - timedelta(minutes=5))
+    assert (entry.start, entry.end) == (seconds(-5), seconds(90))
+
+
+def test_attempts_that_there_have_not_been_are_not_counted() -> None:
+    found = read(dict.fromkeys((1, 2, 3, 999_999), INTERRUPTED), number=2)
+    assert [entry.attempt for entry in found] == [1, 2, 3]
+
+
+def test_told_to_stop_on_demand_counts_as_an_interruption() -> None:
+    (entry,) = read({1: Record(ON_DEMAND, charge=Charge.SYSTEM, started=at(0), told=at(5))})
+    assert entry.cause == "infrastructure"
+
+
+def test_names_are_not_kept_for_ever() -> None:
+    for number in range(120_000):
+        shared(f"forged-{number}")
+    assert len(_shared) <= 100_001

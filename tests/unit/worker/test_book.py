@@ -6,17 +6,16 @@ from __future__ import annotations
 import os
 import socket
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 
+from airflow_interruptible.core.budget import Budget
 from airflow_interruptible.core.capacity import CapacityType
 from airflow_interruptible.core.cause import Cause, Charge
-from airflow_interruptible.ledger import KEY, Ledger, Record
+from airflow_interruptible.exceptions import LedgerError
+from airflow_interruptible.ledger import KEY, Ledger, Record, Terms
 from airflow_interruptible.worker.book import Book, now
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
 
 SPOT, ON_DEMAND = CapacityType.SPOT, CapacityType.ON_DEMAND
 QUEUES = {"name": "queue", "spot": "cheap", "on_demand": "safe"}
@@ -137,14 +136,26 @@ def test_a_queue_that_agrees_or_knows_nothing_changes_nothing(bench: Any, queue:
 
 
 @pytest.mark.parametrize("rubbish", ["x", 7, [], {"version": 99}, {"version": 1, "attempts": 3}])
-def test_a_ledger_that_cannot_be_understood_is_started_anew(
-    bench: Any, warnings_of: Callable[[], list[str]], rubbish: object
-) -> None:
+def test_a_ledger_that_cannot_be_understood_is_left_as_it_is(bench: Any, rubbish: object) -> None:
+    """Somebody else may understand it: another version, after an upgrade is taken back."""
     bench = bench()
     bench.store.set(KEY, rubbish)
+    with pytest.raises(LedgerError):
+        opened(bench)
+    assert bench.store.get(KEY) == rubbish
+
+
+def test_by_what_it_counts_is_written_down(bench: Any) -> None:
+    bench = bench(retries=4, system_retries=1)
     book = opened(bench)
-    assert book.history.attempts == ()
-    assert len(warnings_of()) == 1
+    book.write(book.starting_record(), book.history)
+    assert bench.ledger.terms == Terms(Budget(4, 1), interruptible=True)
+
+
+def test_the_number_of_airflow_tasks_test_is_one(bench: Any) -> None:
+    bench = bench()
+    bench.ti.try_number = 0
+    assert opened(bench).attempt == 1
 
 
 def test_a_store_that_is_down_is_not_hidden(bench: Any) -> None:
