@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, TypeGuard
 
 from airflow_interruptible.compute import NONE, ComputeChoice
 from airflow_interruptible.compute.launched import Launcher, launcher_of, split
+from airflow_interruptible.core.bounded import LAST_ATTEMPT
 from airflow_interruptible.core.budget import Budget
 from airflow_interruptible.core.precedence import Level, Resolution, checked, resolve
 from airflow_interruptible.core.words import ARGUMENTS
@@ -114,7 +115,15 @@ _INSTEAD = {
 
 
 def _system_retries(value: object, settings: Settings) -> int:
-    return settings.system_retries if value is None else _whole("system_retries", value)
+    if value is None:
+        return settings.system_retries
+    count = _whole("system_retries", value)
+    if count > LAST_ATTEMPT:
+        raise ConfigurationError(
+            f"system_retries must be at most {LAST_ATTEMPT:,}, got {count}: Airflow could not keep the sum of both "
+            "budgets. The default forgives 3 system failures, and a few dozen outlast any storm."
+        )
+    return count
 
 
 _LONGEST = timedelta(days=1)

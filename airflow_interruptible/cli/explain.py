@@ -81,6 +81,8 @@ def _opened(source: str) -> AbstractContextManager[TextIO]:
     """Lines end at a line feed alone, so that no other character in a payload can make two lines of one."""
     if source != "-":
         return Path(source).open(encoding="utf-8", errors="replace", newline="\n")
+    if sys.stdin is None:  # closed before we began, as by <&-
+        raise ValueError("there is no standard input to read. Name a file after --jsonl.")
     if isinstance(sys.stdin, io.TextIOWrapper):
         sys.stdin.reconfigure(encoding="utf-8", errors="replace", newline="\n")
     return nullcontext(sys.stdin)

@@ -48,10 +48,10 @@ def render(attempt: AttemptView) -> str:
     cause = "none" if attempt.cause is None else attempt.cause.value
     charge = "nobody yet" if attempt.charge is None else attempt.charge.value
     lines = [
-        f"attempt:   {attempt.attempt} on {capacity}, {attempt.state or 'no state'}",
+        f"attempt:   {attempt.attempt} on {capacity}, {one_line(attempt.state or 'no state')}",
         f"cause:     {cause}, charged to: {charge}",
         f"because:   {one_line(attempt.reason or 'nothing was written down')}",
-        f"rule:      {attempt.rule or 'none'}",
+        f"rule:      {one_line(attempt.rule or 'none')}",
         f"source:    {source_of(attempt.rule) or 'none'}",
         f"otherwise: {_otherwise(attempt)}",
     ]

@@ -50,6 +50,8 @@ def in_words() -> Iterator[None]:
 
     :raises SystemExit: with status 141 or 1.
     """
+    if sys.stdout is None:  # closed before we began, as by >&-
+        raise SystemExit(_NOBODY_READS)
     try:
         yield
         sys.stdout.flush()

@@ -110,8 +110,9 @@ def _numbers(found: Report) -> Iterator[tuple[str, str, str, Any]]:
 
 
 def _harmless(value: str) -> str:
-    """Keep a spreadsheet from taking a name that came from outside for a formula."""
-    return f"'{value}" if value.startswith(("=", "+", "-", "@", "\t", "\r")) else value
+    """Keep a spreadsheet from taking a name that came from outside for a formula, and a terminal for a command."""
+    shown = "".join(letter if letter.isprintable() or letter == "\t" else " " for letter in value)
+    return f"'{shown}" if value.startswith(("=", "+", "-", "@", "\t", "\r")) else shown
 
 
 def table(found: Report) -> str:

@@ -20,7 +20,7 @@ from dataclasses import dataclass, field
 from enum import Enum
 from http import HTTPStatus
 from http.client import HTTPConnection, HTTPException, HTTPResponse
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 from urllib.parse import urlsplit
 
 if TYPE_CHECKING:
@@ -106,7 +106,8 @@ class MetadataClient:
             connection.sock.settimeout(timeout)
             deadline = time.monotonic() + timeout
             connection.request(method, self._prefix + path, headers=dict(headers or {}))
-            with HTTPResponse(_Until(connection.sock, deadline), method=method) as response:
+            source = cast("socket.socket", _Until(connection.sock, deadline))  # only its makefile() is called
+            with HTTPResponse(source, method=method) as response:
                 response.begin()
                 body = _read_body(response)
             return Reply(name, response.status, {k.lower(): v for k, v in response.getheaders()}, body)

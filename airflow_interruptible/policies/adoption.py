@@ -209,6 +209,10 @@ def _refresh(task: Any) -> None:
     _write(task, _placed(task, annotation_of(task)))
 
 
+_ANYWHERE = Slot()
+"""A place that contradicts no compute."""
+
+
 def _placed(task: Any, annotation: Annotation) -> dict[str, Any]:
     """Return the columns that send the first attempt where it belongs, and tell the server about the later ones."""
     from airflow_interruptible.annotation import refuse_per_index, resolve_interruptible
@@ -219,8 +223,7 @@ def _placed(task: Any, annotation: Annotation) -> dict[str, Any]:
     interruptible = resolution.interruptible
     slot = Slot(task.queue, task.executor, task.executor_config or {})
     compute = annotation.compute.build()
-    if interruptible:
-        compute.check(slot)
+    compute.check(slot if interruptible else _ANYWHERE)  # the names are checked always: on demand has one, too
     if annotation.launch is not None:
         _check_launch(task, annotation.launch, resolution)
     capacity = choose_capacity(interruptible, Account(annotation.budget)).capacity

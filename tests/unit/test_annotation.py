@@ -97,7 +97,7 @@ def test_a_delay_is_seconds_or_a_timedelta(delay: object, expected: timedelta) -
 @pytest.mark.parametrize(
     ("name", "wrong"),
     [
-        *(("system_retries", value) for value in (-1, 1.0, "3", True, [])),
+        *(("system_retries", value) for value in (-1, 1.0, "3", True, [], 10**12)),
         *(("system_retry_delay", value) for value in (-1, "10", True, timedelta(seconds=-1))),
         *(("system_retry_delay", value) for value in (float("nan"), float("inf"), 1e300)),
         *(("on_interruption_callback", value) for value in ("call me", 1, [1], Notifier, lambda context: context)),

@@ -4,6 +4,8 @@ from __future__ import annotations
 import argparse
 import io
 import json
+import subprocess
+import sys
 from typing import TYPE_CHECKING
 
 import pytest
@@ -134,3 +136,11 @@ def test_an_unknown_service_is_told_which_are_known(capsys: pytest.CaptureFixtur
     for spelling in ("k8s", "ECS"):
         main(["explain", "--service", spelling, "x"])
         assert "known:" not in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(("closed", "status"), [(">&-", 141), ("<&-", 2)])
+def test_a_closed_stream_is_no_traceback(closed: str, status: int) -> None:
+    command = f'"{sys.executable}" -m airflow_interruptible explain --jsonl - {closed}'
+    done = subprocess.run(["sh", "-c", command], input=None, capture_output=True, text=True, check=False)
+    assert done.returncode == status
+    assert "Traceback" not in done.stderr

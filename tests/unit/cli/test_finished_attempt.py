@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import argparse
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
@@ -11,6 +12,7 @@ import pytest
 from airflow_interruptible.attempts import AttemptView, Story
 from airflow_interruptible.cli import attempts
 from airflow_interruptible.cli.explain import add_arguments, run
+from airflow_interruptible.cli.finished_attempt import render
 from airflow_interruptible.core.capacity import CapacityType
 from airflow_interruptible.core.cause import Cause, Charge
 
@@ -63,3 +65,10 @@ def test_an_attempt_that_is_not_there(explain: Callable[..., str], capsys: pytes
         explain("--number", "9")
     assert ended.value.code == 2
     assert "Attempts of this task instance: 1, 2, 3." in capsys.readouterr().err
+
+
+def test_nothing_from_outside_commands_the_terminal() -> None:
+    """A ledger is whatever the author of a Dag writes into it."""
+    evil = "r\x1b]0;OWNED\x07\x1b[2J\x9b31m\r\u202e"
+    attempt = replace(failed(1, Cause.SPOT_INTERRUPTION, evil), reason=evil, state=evil)
+    assert all(letter.isprintable() or letter == "\n" for letter in render(attempt))

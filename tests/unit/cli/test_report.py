@@ -53,6 +53,12 @@ def test_json_is_what_the_api_answers() -> None:
     assert (share["interruptions"], share["lost_hours"], share["per_spot_hour"]) == (1, 1.0, 1.0)
 
 
+def test_csv_commands_no_terminal() -> None:
+    told = command.as_csv(found(zone="a\x1b]0;OWNED\x07\nb\u2028c"))
+    assert all(letter.isprintable() or letter == "\n" for letter in told)
+    assert "zone,a ]0;OWNED  b c,interruptions,1" in told
+
+
 def test_csv_is_one_number_a_line_and_no_formula() -> None:
     lines = list(csv.reader(io.StringIO(command.as_csv(found()))))
     assert lines[0] == ["what", "value", "measure", "amount"]

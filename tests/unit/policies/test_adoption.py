@@ -443,3 +443,11 @@ def test_a_mapped_taskflow_task_knows_the_default_retries(monkeypatch: pytest.Mo
     for task in dag.tasks:
         adoption.apply(task)
         assert (marker(task).budget, task.retries) == (Budget(2, 3), 5)
+
+
+@pytest.mark.parametrize("setting", [True, False])
+def test_an_executor_that_airflow_does_not_have_is_refused_also_on_demand(setting: bool) -> None:
+    """The scheduler would starve such a task."""
+    compute = {"name": "executor", "spot": "LocalExecutor", "on_demand": "NoSuch"}
+    with pytest.raises(ConfigurationError, match="'NoSuch', which"):
+        applied(interruptible=setting, retries=1, compute=compute)

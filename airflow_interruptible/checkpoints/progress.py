@@ -21,9 +21,9 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
+from airflow_interruptible.checkpoints.document import KEY, CheckpointError, Folder, Saved, as_json
+from airflow_interruptible.checkpoints.storage import Storage
 from airflow_interruptible.worker.notes import Notes, notes_of
-from airflow_interruptible.worker.saved import KEY, CheckpointError, Folder, Saved, as_json
-from airflow_interruptible.worker.storage import Storage
 from airflow_interruptible.worker.success import after_success
 
 if TYPE_CHECKING:

@@ -8,19 +8,21 @@ mean the same on a disk and in a bucket; "copy this tree to there" does not.
 
 from __future__ import annotations
 
+import re
 import secrets
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
 from hashlib import sha256
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
+from airflow_interruptible.checkpoints.document import CheckpointError, Folder
 from airflow_interruptible.settings import SECTION, get_settings
-from airflow_interruptible.worker.saved import CheckpointError, Folder
 
 if TYPE_CHECKING:
-    from pathlib import Path
+    from collections.abc import Mapping
 
     from airflow.sdk import ObjectStoragePath
 
@@ -31,6 +33,8 @@ _LONGEST = 255
 """How long a name may be on the usual disks. Airflow's may have 250 characters, and take nine each once quoted."""
 
 _READABLE = 150
+
+_NUMBER = re.compile(r"[0-9]{1,9}")
 
 
 @dataclass(frozen=True)
@@ -48,7 +52,9 @@ class Storage:
     def upload(self, source: Path, attempt: int) -> Folder:
         """Copy the files below ``source`` into a new folder. If that fails, nothing of it is left.
 
-        :raises CheckpointError: there are none.
+        What is stored is looked at before anybody points to it: files may have been written to while they were copied.
+
+        :raises CheckpointError: there are none, or not all of them have arrived.
         """
         files = sorted(path for path in source.rglob("*") if path.is_file())
         if not files:
@@ -57,16 +63,21 @@ class Storage:
                 "a value alone there is save()."
             )
         name = f"{attempt}-{secrets.token_hex(6)}"
-        targets = [f"{self._at(name)}/{path.relative_to(source).as_posix()}" for path in files]
+        names = [path.relative_to(source).as_posix() for path in files]
+        targets = [f"{self._at(name)}/{below}" for below in names]
         try:
+            self._make_private()
             for parent in sorted({target.rpartition("/")[0] for target in targets}):
                 self._fs.makedirs(parent, exist_ok=True)
+            before = [path.stat().st_size for path in files]
             self._fs.put([str(path) for path in files], targets)
+            stored = self._list(name)
+            _check_arrived(stored, dict(zip(names, zip(before, map(_size, files), strict=True), strict=True)))
         except Exception:
             with suppress(Exception):
                 self.remove(name)
             raise
-        return Folder(name, len(files), sum(path.stat().st_size for path in files))
+        return Folder(name, len(stored), sum(stored.values()))
 
     def holds(self, folder: Folder) -> bool:
         """Return whether ``folder`` is there, as whole as it was written."""
@@ -74,8 +85,17 @@ class Storage:
         return (len(found), sum(found.values())) == (folder.files, folder.size)
 
     def download(self, folder: Folder, target: Path) -> None:
-        """Copy the files of ``folder`` into ``target``."""
+        """Copy the files of ``folder`` into ``target``.
+
+        :raises CheckpointError: one of them would be written somewhere else.
+        """
         prefix, names = self._at(folder.name), list(self._list(folder.name))
+        for name in names:
+            if name.startswith("/") or ".." in name.split("/"):
+                raise CheckpointError(
+                    f"{self} holds a file named {name[:_READABLE]!r}, which leads out of the checkpoint's folder. "
+                    "Somebody else wrote it, so nothing is resumed from there."
+                )
         paths = [target / name for name in names]
         for path in paths:
             path.parent.mkdir(parents=True, exist_ok=True)
@@ -88,7 +108,7 @@ class Storage:
         except FileNotFoundError:
             return []
         numbers = {name: name.partition("-")[0] for name in names}
-        return [name for name, number in numbers.items() if number.isdecimal() and int(number) < attempt]
+        return [name for name, number in numbers.items() if _NUMBER.fullmatch(number) and int(number) < attempt]
 
     def remove(self, name: str | None = None) -> None:
         """Delete a folder, by default all that this task instance has."""
@@ -118,6 +138,13 @@ class Storage:
     def _fs(self) -> Any:
         return self._root.fs
 
+    def _make_private(self) -> None:
+        """On a disk, let nobody but this user into the task instance's folder. Buckets have rights of their own."""
+        if getattr(self._fs, "local_file", False):
+            place = Path(self._root.path)
+            place.parent.mkdir(parents=True, exist_ok=True)
+            place.mkdir(mode=0o700, exist_ok=True)
+
     def _at(self, name: str) -> str:
         return f"{self._root.path}/{name}"
 
@@ -127,6 +154,25 @@ class Storage:
         self._fs.invalidate_cache(prefix)
         found = self._fs.find(prefix, detail=True)
         return {path.partition(f"/{name}/")[2]: int(about["size"]) for path, about in found.items()}
+
+
+def _size(path: Path) -> int:
+    """Return the size of a file that may be gone by now."""
+    return path.stat().st_size if path.exists() else 0
+
+
+def _check_arrived(stored: Mapping[str, int], local: Mapping[str, tuple[int, int]]) -> None:
+    """Refuse what has not arrived whole.
+
+    :param local: the size of each file before and after it was copied. In between, it may have grown.
+    """
+    missing = local.keys() - stored.keys()
+    torn = {name for name, sizes in local.items() if not min(sizes) <= stored.get(name, 0) <= max(sizes)}
+    if missing or torn:
+        raise CheckpointError(
+            f"Of the files of save_files(), {min(missing | torn)!r} has not been stored as it was written. The "
+            "previous checkpoint stays. Close every file before the `with` block ends, and see that there is room."
+        )
 
 
 def _name(part: str) -> str:

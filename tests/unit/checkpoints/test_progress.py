@@ -22,10 +22,10 @@ from hypothesis import strategies as st
 
 from airflow_interruptible import checkpoint
 from airflow_interruptible.checkpoints import Checkpoint, CheckpointError
+from airflow_interruptible.checkpoints.document import KEY
+from airflow_interruptible.checkpoints.storage import Storage
 from airflow_interruptible.worker import success
 from airflow_interruptible.worker.notes import Notes
-from airflow_interruptible.worker.saved import KEY
-from airflow_interruptible.worker.storage import Storage
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -307,6 +307,82 @@ def test_a_pointer_to_somewhere_else_is_rubbish(task: Task) -> None:
     assert treasure.exists()
 
 
+GOOD = {"version": 1, "value": 1, "generation": 5, "attempt": 1, "host": "h", "time": "t", "folder": None}
+forged = st.sampled_from([None, True, -1, 10**400, 1.5, "x", "x" * 60_000, [], {}, [[]], {"name": 5}])
+
+
+@given(name=st.sampled_from(sorted(GOOD)), value=forged)
+def test_a_forged_document_is_told_and_never_raised(name: str, value: Any) -> None:
+    with tempfile.TemporaryDirectory() as home:
+        task = Task(Path(home))
+        task.store.set(KEY, {**GOOD, name: value})
+        task.attempt(2).load()
+        with task.attempt(2).load_files() as folder:
+            assert folder is None
+
+
+def test_a_file_that_grows_while_it_is_saved_can_be_loaded(task: Task) -> None:
+    """A TensorBoard writer, a log handler, in a thread of its own."""
+    for number in range(10):
+        stop = threading.Event()
+
+        def grow(path: Path, stop: threading.Event) -> None:
+            with path.open("ab", buffering=0) as file:
+                while not stop.is_set():
+                    file.write(b"y" * 10)
+
+        with task.attempt().save_files(number) as folder:
+            (folder / "model").write_bytes(b"m" * 200_000)
+            (folder / "log").touch()
+            thread = threading.Thread(target=grow, args=(folder / "log", stop))
+            thread.start()
+        stop.set()
+        thread.join()
+        assert task.attempt(2).load() == number
+
+
+def test_what_has_not_arrived_is_refused_and_the_last_one_stays(task: Task, monkeypatch: pytest.MonkeyPatch) -> None:
+    from fsspec.implementations.local import LocalFileSystem
+
+    write(task.attempt(), 1)
+    put = LocalFileSystem.put
+
+    def cut(self: Any, sources: list[str], targets: list[str], **more: Any) -> None:
+        put(self, sources, targets, **more)
+        Path(targets[0]).write_bytes(b"")
+
+    monkeypatch.setattr(LocalFileSystem, "put", cut)
+    with pytest.raises(CheckpointError, match="has not been stored as it was written"):
+        write(task.attempt(), 2)
+    monkeypatch.undo()
+    assert read(task.attempt(2)) == 1
+    assert len(task.folders()) == 1
+
+
+def test_the_folder_is_for_nobody_else(task: Task) -> None:
+    write(task.attempt(), 1)
+    (place,) = task.home.glob("files/*/*/*/map_index=*")
+    assert place.stat().st_mode & 0o077 == 0
+
+
+def test_names_from_a_bucket_cannot_lead_out(task: Task, configure: Configure) -> None:
+    from airflow.sdk.io import attach
+    from fsspec.implementations.memory import MemoryFileSystem
+
+    fs = MemoryFileSystem()
+    attach("memory", fs=fs)
+    configure(checkpoint_path="memory://slip/checkpoints/")
+    write(task.attempt(), 1, files=1)
+    document = task.store.get(KEY)
+    (key,) = [path for path in fs.store if path.startswith("/slip/") and path.endswith("weights.bin")]
+    content, (folder, _) = fs.store.pop(key), key.split("/layer 0/")
+    fs.store[f"{folder}/../../../../../../../../../../..{task.home}/slipped"] = content
+    assert document["folder"]["files"] == 1
+    with pytest.raises(CheckpointError, match="leads out of"), task.attempt(2).load_files():
+        pass
+    assert not (task.home / "slipped").exists()
+
+
 # Killed at any moment.
 
 
@@ -570,7 +646,7 @@ def test_files_come_back_under_their_names(value: Any, files: dict[str, bytes], 
     from airflow.sdk import ObjectStoragePath
 
     with tempfile.TemporaryDirectory() as home, pytest.MonkeyPatch.context() as patch:
-        patch.setattr("airflow_interruptible.worker.storage._base", lambda: ObjectStoragePath(f"{home}/files"))
+        patch.setattr("airflow_interruptible.checkpoints.storage._base", lambda: ObjectStoragePath(f"{home}/files"))
         with Task(Path(home)).attempt(1).save_files(value) as folder:
             inner = folder.joinpath(*["deeper"] * depth)
             inner.mkdir(parents=True, exist_ok=True)

@@ -2,8 +2,8 @@
 """The checkpoint's document in the task state store: the value, and the pointer to the files that belong to it.
 
 One key holds both, so one write switches both at once: whoever reads it finds the value and the files of the same
-moment. Pure: who stores the document is :mod:`airflow_interruptible.checkpoints`'s affair, where the files are
-:mod:`airflow_interruptible.worker.storage`'s.
+moment. Pure: who stores the document is :mod:`.progress`'s affair, where the files are
+:mod:`.storage`'s.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ import re
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
+from airflow_interruptible.core import bounded
 from airflow_interruptible.exceptions import InterruptibleError
 
 if TYPE_CHECKING:
@@ -22,7 +23,8 @@ KEY = "interruptible-checkpoint"
 """The document's key in the task state store."""
 
 _VERSION = 1
-_FOLDER = re.compile(r"[0-9]+-[0-9a-f]+")
+_FOLDER = re.compile(r"[0-9]{1,9}-[0-9a-f]{1,64}")
+_WHOLE = 2**63 - 1
 _INTEGERS = range(-(2**63), 2**64)  # what msgpack holds, which the task and its supervisor talk
 _DEEPEST = 100  # Airflow's client writes more levels than the 200 that it can read back
 
@@ -75,26 +77,33 @@ class Saved:
         try:
             return cls._read(document)
         except (KeyError, TypeError, ValueError) as error:
+            why = repr(error)[: bounded.SENTENCE]
             raise CheckpointError(
-                f"What is under {KEY!r} in the task state store is not a checkpoint ({error!r}). Somebody else wrote "
+                f"What is under {KEY!r} in the task state store is not a checkpoint ({why}). Somebody else wrote "
                 "to it, or a newer airflow-interruptible did. It is ignored, and the next save replaces it."
             ) from error
 
     @classmethod
     def _read(cls, document: Any) -> Saved:
-        fields = dict(document)
-        if fields.pop("version") != _VERSION:
-            raise ValueError(f"version {document['version']!r}")
-        folder = fields.pop("folder")
-        return cls(**fields, folder=None if folder is None else _folder(folder))
+        if document["version"] != _VERSION:
+            raise ValueError("another version")
+        host, time = bounded.name(document["host"]), bounded.text(document["time"], bounded.TIME)
+        return cls(
+            value=document["value"],
+            generation=bounded.whole(document["generation"], -1, _WHOLE),
+            attempt=bounded.whole(document["attempt"], 0, bounded.LAST_ATTEMPT),
+            host=host or "an unknown host",
+            time=time or "",
+            folder=None if document["folder"] is None else _folder(document["folder"]),
+        )
 
 
 def _folder(fields: Mapping[str, Any]) -> Folder:
     """Read the pointer. Its name is checked, since what it points to will be deleted one day."""
-    folder = Folder(**fields)
-    if not _FOLDER.fullmatch(folder.name):
-        raise ValueError(f"folder {folder.name!r}")
-    return folder
+    name, files, size = fields["name"], fields["files"], fields["size"]
+    if not _FOLDER.fullmatch(name):
+        raise ValueError(f"folder {name[: bounded.TIME]!r}")
+    return Folder(name, bounded.whole(files, 0, _WHOLE), bounded.whole(size, 0, _WHOLE))
 
 
 def as_json(value: Any) -> Any:
