@@ -35,7 +35,7 @@ KEY = "interruptible"
 
 _VERSION = 1
 _KEPT = 200
-_MOST = 10_000  # records; 64 KB, which Airflow keeps by default, hold fewer
+_MOST = 2_000  # records; 64 KB, which Airflow keeps by default, hold fewer that say anything
 _LONGEST = 10**9  # seconds
 _REASON_KEPT = 240
 _CAPACITIES: dict[object, CapacityType | None] = {None: None, **{each.value: each for each in CapacityType}}
