@@ -16,6 +16,7 @@ from airflow_interruptible.core.cause import Cause, Charge
 from airflow_interruptible.core.delay import system_delay
 from airflow_interruptible.core.placement import Placement
 from airflow_interruptible.core.verdict import Verdict, cause_in, decide
+from airflow_interruptible.core.witness import why_unknown
 from airflow_interruptible.ledger import Ledger, Record
 from airflow_interruptible.metrics import uncounted
 from airflow_interruptible.server.flush import Happened
@@ -29,7 +30,6 @@ if TYPE_CHECKING:
     from airflow_interruptible.marker import Marker
 
 _CLEARED = "cleared by a person"
-_NOT_WRITTEN = "its worker reported it, and could not write down why"
 _STUCK = "no spot capacity: it was stuck in the queue"
 _STUCK_WHY = "no spot capacity could be found for it"
 
@@ -167,7 +167,7 @@ def _after_report(known: Known, ledger: Ledger) -> Decision:
     cause = cause_in(known.reported or "", known.last) or Cause.UNKNOWN
     before = ledger.history(known.marker.budget, known.interruptible, before=known.last)
     record = replace(record, cause=cause, charge=before.account.charge_for(cause), ended=known.now)
-    record = replace(record, reason=known.reported or _NOT_WRITTEN)
+    record = replace(record, reason=known.reported or why_unknown(record.trace))
     after = ledger.with_record(known.last, record)
     history = after.history(known.marker.budget, known.interruptible, before=known.last + 1)
     return Decision(_placement(known, after), after, counted=_counted(known, ledger, history, record))
