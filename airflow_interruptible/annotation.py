@@ -19,7 +19,7 @@ from airflow_interruptible.compute.launched import Launcher, launcher_of, split
 from airflow_interruptible.core.bounded import LAST_ATTEMPT
 from airflow_interruptible.core.budget import Budget
 from airflow_interruptible.core.precedence import Level, Resolution, checked, resolve
-from airflow_interruptible.core.words import ARGUMENTS
+from airflow_interruptible.core.words import ARGUMENTS, OWN_RETRIES
 from airflow_interruptible.exceptions import ConfigurationError
 from airflow_interruptible.marker import MOST_RETRIES
 from airflow_interruptible.settings import Settings, get_settings
@@ -238,7 +238,7 @@ def prepare_mapped(
     :param wrap: puts our retry policy around the author's.
     """
     annotation = mapped_annotation(operator_class, kwargs, group, dag)
-    kwargs["user_retries"] = annotation.budget.user_retries
+    kwargs[OWN_RETRIES] = annotation.budget.user_retries
     kwargs["retries"] = annotation.budget.total_retries
     kwargs["retry_policy"] = wrap(kwargs.get("retry_policy"))
     return annotation
@@ -250,7 +250,7 @@ def mapped_annotation(
     """Read the annotation of a mapped task from its arguments."""
     arguments = inherited_arguments(operator_class, group, dag)
     arguments = {name: kwargs.get(name, said) for name, said in arguments.items()}
-    user_retries = kwargs.get("user_retries", kwargs.get("retries", _default_retries()))
+    user_retries = kwargs.get(OWN_RETRIES, kwargs.get("retries", _default_retries()))
     return Annotation.of(arguments, user_retries, get_settings(), launcher_of(operator_class))
 
 
@@ -296,6 +296,6 @@ def with_user_retries(task: Any, annotation: Annotation, user_retries: object) -
     """Give ``task`` another number of user retries, and Airflow the new sum."""
     budget = Budget(_whole("retries", user_retries), annotation.budget.system_retries)
     if task.is_mapped:
-        task.partial_kwargs.update(user_retries=budget.user_retries, retries=budget.total_retries)
+        task.partial_kwargs.update({OWN_RETRIES: budget.user_retries, "retries": budget.total_retries})
     else:
-        task.annotate(replace(annotation, budget=budget))
+        task.interruptible_annotate(replace(annotation, budget=budget))

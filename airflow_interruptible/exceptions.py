@@ -6,6 +6,7 @@
     InterruptibleError                     everything below
     |-- ConfigurationError (ValueError)    a setting or argument is wrong; raised at parse time
     |-- LedgerError                        the stored history cannot be read
+    |-- InterruptedOutside                 the machine is going away, and Airflow waits outside of execute
     `-- RetriesExhausted                   see airflow_interruptible.worker.attempt: fails the task at once
     Interrupted (BaseException)            the machine is going away; not an error of the task
 """
@@ -40,3 +41,19 @@ class Interrupted(BaseException):
     """
 
     notice: Notice | None = None
+
+
+class InterruptedOutside(InterruptibleError):  # noqa: N818 - it is no more an error than Interrupted
+    """The same, outside of ``execute``: what Airflow does there reports an ``Exception`` only.
+
+    Charged as :class:`Interrupted` is.
+    """
+
+
+def is_interruption(error: BaseException | None) -> bool:
+    """Whether an interruption is being handled, or what came of it."""
+    while error is not None:
+        if isinstance(error, Interrupted | InterruptedOutside):
+            return True
+        error = error.__context__
+    return False

@@ -13,6 +13,9 @@ from __future__ import annotations
 
 from functools import cache
 
+OWN_RETRIES = "interruptible_user_retries"
+"""Where a mapped task keeps the author's ``retries``. An operator may have a ``user_retries`` of its own."""
+
 ARGUMENTS = ("interruptible", "system_retries", "system_retry_delay", "compute", "on_interruption_callback")
 """What a task accepts beyond its operator's own arguments."""
 

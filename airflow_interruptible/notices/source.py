@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
+_random = random.SystemRandom()  # the process's own generator is the author's, seeded or not
+
 _NAME = re.compile(r"[A-Za-z0-9][\w.-]{0,99}", re.ASCII)
 
 JITTER = 0.1
@@ -75,5 +77,5 @@ def poll(check: Callable[[], Notice | None], stop: threading.Event, interval: fl
             if notice is not None:
                 return notice
         pause = interval * 2 ** min(failures, MAX_BACKOFF_DOUBLINGS)
-        stop.wait(pause * random.uniform(1 - JITTER, 1 + JITTER))
+        stop.wait(pause * _random.uniform(1 - JITTER, 1 + JITTER))
     return None

@@ -10,7 +10,9 @@ from __future__ import annotations
 
 import copyreg
 from contextlib import contextmanager
+from dataclasses import replace
 from functools import cache
+from inspect import getattr_static
 from typing import TYPE_CHECKING, Any, ClassVar, TypeVar, cast
 
 from airflow.sdk import BaseOperator
@@ -24,7 +26,6 @@ from airflow_interruptible.annotation import (
     with_own_defaults,
 )
 from airflow_interruptible.compute.launched import launcher_of
-from airflow_interruptible.operators.children import ChildStopper, waits_for_a_child
 from airflow_interruptible.operators.source import SourceSender
 from airflow_interruptible.policies.retry import InterruptibleRetryPolicy
 from airflow_interruptible.settings import get_settings
@@ -38,6 +39,7 @@ if TYPE_CHECKING:
     from airflow.sdk.definitions.mappedoperator import OperatorPartial
     from typing_extensions import Self
 
+    from airflow_interruptible.worker.attempt import RunningAttempt
     from airflow_interruptible.worker.book import Book
 
 Operator = TypeVar("Operator", bound=BaseOperator)
@@ -66,6 +68,43 @@ def _budgeted(operator_class: type[BaseOperator], airflow_partial: Callable[...,
     return partial
 
 
+class _Told:
+    """What a task tells of its annotation, under a name that its operator may have as well: then it is the operator's.
+
+    No property: what the operator sets on itself stands before it, see also :func:`_generate`.
+    """
+
+    name: str
+
+    def __init__(self, read: Callable[[Any, Annotation], Any]) -> None:
+        self._read = read
+
+    def __set_name__(self, _owner: type, name: str) -> None:
+        self.name = name
+
+    def __get__(self, task: Any, _owner: type | None = None) -> Any:
+        return self if task is None else self._read(task, task.interruptible_annotation)
+
+
+class _Setting(_Told):
+    """The same, for a value that may still be set on a task that has been made."""
+
+    def __get__(self, task: Any, owner: type | None = None) -> Any:
+        if task is not None and self.name in vars(task):
+            return vars(task)[self.name]
+        return super().__get__(task, owner)
+
+    def __set__(self, task: Any, value: object) -> None:
+        annotated = "interruptible_annotation" in vars(task) and self.name not in vars(task)
+        if annotated and (value is None or isinstance(value, bool)):
+            task.interruptible_annotate(replace(task.interruptible_annotation, interruptible=value))
+        else:
+            vars(task)[self.name] = value
+
+
+_SHARED = ("interruptible", "user_retries", "system_retries")
+
+
 class InterruptibleMixin(BaseOperator):
     """What an operator gains by being interruptible.
 
@@ -82,7 +121,8 @@ class InterruptibleMixin(BaseOperator):
         has an argument of this name itself keeps it, see :func:`airflow_interruptible.annotation.taken_by`.
     :param on_interruption_callback: ``callback(context, notice)`` or a notifier, or a list of those, called when an
         interruption is announced.
-    :param user_retries: set by ``.partial()`` when ``retries`` already holds both budgets; not for authors.
+    :param interruptible_user_retries: set by ``.partial()``, where ``retries`` already holds both budgets; not for
+        authors.
     :raises ConfigurationError: an argument has a value that cannot be meant.
     :raises TypeError: ``interruptible`` is neither a bool nor None.
     """
@@ -90,8 +130,12 @@ class InterruptibleMixin(BaseOperator):
     made_from: ClassVar[type[BaseOperator]]
     interruptible_annotation: Annotation
     _own_interruptible: bool | None
-    told_to_stop = False
+    interruptible_told = False
+    """Whether this attempt was told to stop: by a signal, whoever handled it, or by a notice."""
+    interruptible_killed = False
+    """Whether ``on_kill()`` was called, by whomever."""
     interruptible_under_way = False
+    interruptible_attempt: RunningAttempt | None = None
     interruptible_book: Book | None = None
     """The history as the running attempt knows it. None before, and where it cannot be read."""
 
@@ -112,7 +156,7 @@ class InterruptibleMixin(BaseOperator):
         system_retry_delay: float | timedelta | None = None,
         compute: str | Mapping[str, Any] | None = None,
         on_interruption_callback: Callable[..., object] | Sequence[Callable[..., object]] | None = None,
-        user_retries: int | None = None,
+        interruptible_user_retries: int | None = None,
         **kwargs: Any,
     ) -> None:
         arguments: dict[str, Any] = {
@@ -124,10 +168,10 @@ class InterruptibleMixin(BaseOperator):
         }
         taken = {name: arguments.pop(name) for name in taken_by(type(self))}
         super().__init__(**{name: value for name, value in taken.items() if value is not None}, **kwargs)
-        retries = self.retries if user_retries is None else user_retries
-        self.annotate(Annotation.of(arguments, retries, get_settings(), launcher_of(type(self))))
+        retries = self.retries if interruptible_user_retries is None else interruptible_user_retries
+        self.interruptible_annotate(Annotation.of(arguments, retries, get_settings(), launcher_of(type(self))))
 
-    def annotate(self, annotation: Annotation) -> None:
+    def interruptible_annotate(self, annotation: Annotation) -> None:
         """Take ``annotation``, and make Airflow's own ``retries`` hold both budgets."""
         self.interruptible_annotation = annotation
         self.retries = annotation.budget.total_retries
@@ -135,25 +179,23 @@ class InterruptibleMixin(BaseOperator):
 
     partial = _Partial()
 
-    @property
-    def interruptible(self) -> bool:
-        """The setting that applies as far as the Dag file tells; a run's conf may overrule it."""
-        return resolve_interruptible(self, self.interruptible_annotation.interruptible).interruptible
+    interruptible = _Setting(lambda task, said: resolve_interruptible(task, said.interruptible).interruptible)
+    """The setting that applies as far as the Dag file tells; a run's conf may overrule it."""
 
-    @property
-    def user_retries(self) -> int:
-        """The author's ``retries``."""
-        return self.interruptible_annotation.budget.user_retries
+    user_retries = _Told(lambda _, said: said.budget.user_retries)
+    """The author's ``retries``."""
 
-    @property
-    def system_retries(self) -> int:
-        """How many system failures are forgiven."""
-        return self.interruptible_annotation.budget.system_retries
+    system_retries = _Told(lambda _, said: said.budget.system_retries)
+    """How many system failures are forgiven."""
 
     def on_kill(self) -> None:
-        """Remember a signal that arrives before ``execute`` could watch for it."""
-        self.told_to_stop = True
-        super().on_kill()
+        """Stop the operator's work: once, however often it is told to. Before ``execute``, remember the signal."""
+        self.interruptible_killed = True
+        running = self.interruptible_attempt
+        if running is None or running.stop.closed or running.stop.state.outside:
+            self.interruptible_told = True  # within, whoever calls this may have a reason of their own
+        if running is None or running.stop.may_kill():
+            super().on_kill()
 
     def execute(self, context: Context, *args: Any, **kwargs: Any) -> Any:
         """Run the operator as one attempt.
@@ -217,6 +259,7 @@ def _generate(operator_class: Any) -> type[BaseOperator]:
         "__doc__": operator_class.__doc__,
         "made_from": operator_class,
         "shallow_copy_attrs": (*operator_class.shallow_copy_attrs, "interruptible_annotation"),
+        **{name: getattr_static(operator_class, name) for name in _SHARED if hasattr(operator_class, name)},
     }
     bases = (InterruptibleMixin, *_also(operator_class), operator_class)
     meta = _meta_for(cast("Any", type(operator_class)))
@@ -230,8 +273,6 @@ def _also(operator_class: Any) -> Iterator[type]:
         yield launcher.placing_class
     if hasattr(operator_class, "get_python_source"):
         yield SourceSender
-    if waits_for_a_child(operator_class):
-        yield ChildStopper
 
 
 @cache

@@ -58,7 +58,8 @@ class PodLauncher(EarlierPods):
 
     interruptible_annotation: Annotation
     interruptible_book: Book | None
-    told_to_stop: bool
+    interruptible_told: bool
+    interruptible_killed: bool
     launched_capacity: CapacityType | None = None
     launched: Mapping[str, str] = {}
     seen_pod: V1Pod | None = None
@@ -133,7 +134,7 @@ class PodLauncher(EarlierPods):
         try:
             self.pod = super().get_or_create_pod(pod_request_obj, context)
         finally:
-            if self.told_to_stop:
+            if self.interruptible_killed:
                 super().on_kill()
         if self.interruptible_book is not None:
             self._write_down(self.pod, self.interruptible_book)
@@ -184,11 +185,11 @@ class PodLauncher(EarlierPods):
             self.interruptible_book is not None
             and remote_pod is not None
             and context is not None
-            and not self.told_to_stop
+            and not self.interruptible_told
         ):
             self._look_at(remote_pod, context)
         super().cleanup(pod, remote_pod, xcom_result, context)
-        if remote_pod is not None and not self.told_to_stop and self._succeeded_too_late(remote_pod):
+        if remote_pod is not None and not self.interruptible_told and self._succeeded_too_late(remote_pod):
             raise AirflowException(
                 f"Pod {pod and pod.metadata.name} was told to end, and succeeded only after that. An attempt that was "
                 "interrupted is no success, whatever its pod exits with; so it is made again."

@@ -173,7 +173,7 @@ def _adopt(task: Any, said: Mapping[str, Any]) -> None:
         task.partial_kwargs.update(said)
         prepare_mapped(task.operator_class, task.partial_kwargs, group, dag, InterruptibleRetryPolicy.around)
     else:
-        task.annotate(annotation)
+        task.interruptible_annotate(annotation)
     _write(task, columns)
 
 

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from airflow.policies import hookimpl
 
 from airflow_interruptible.server.install import install, observer
-from airflow_interruptible.worker import celery
+from airflow_interruptible.worker import celery, warm_shutdown
 
 if TYPE_CHECKING:
     from collections.abc import Generator
@@ -23,6 +23,7 @@ log = logging.getLogger(__name__)
 
 install()
 celery.install()
+warm_shutdown.install()
 
 
 @hookimpl(wrapper=True)

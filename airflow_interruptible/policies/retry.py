@@ -28,7 +28,14 @@ from airflow_interruptible.worker.notes import notes_of
 if TYPE_CHECKING:
     from airflow.sdk import Context
 
+    from airflow_interruptible.ledger import Record
+
 log = logging.getLogger(__name__)
+
+_random = random.SystemRandom()  # the process's own generator is the author's, seeded or not
+
+_RESCHEDULE = getattr(RetryAction, "RESCHEDULE", None)
+"""From Airflow 3.4 on: go on later with the same try, which costs no retry. None where it is not known."""
 
 _BY_A_PERSON = AttemptVerdict(
     Cause.USER_ACTION, Charge.NONE, "ended by a person, who cleared or marked the task; charged to nobody"
@@ -62,6 +69,9 @@ class InterruptibleRetryPolicy(RetryPolicy):
         :return: RETRY with delay and reason; FAIL once the author's budget is spent; DEFAULT when a person ended
             the attempt, or when the history cannot be read.
         """
+        running = None if context is None else getattr(context["ti"].task, "interruptible_attempt", None)
+        if running is not None:
+            running.conclude(exception)
         if context is None:
             log.warning("Airflow gave no context, so this failure is not counted: Airflow's own retry rule applies.")
             return RetryDecision.default()
@@ -83,28 +93,50 @@ class InterruptibleRetryPolicy(RetryPolicy):
         error = None if isinstance(exception, Interrupted) else error_line(exception)
         record = replace(book.starting_record(), cause=fate.cause, rule=fate.rule, ended=now(), error=error)
         verdict = decide(book.history, record.trace, fate.evidence)
+        authors, said = fate.cause.charge is Charge.USER, None
         try:
-            book.close(record, verdict)
-        except Exception:
-            log.warning("The end of this attempt could not be written down; it may be taken for lost.", exc_info=True)
+            if authors and self.author is not None and (verdict.retry or _RESCHEDULE is not None):
+                account = verdict.history.account
+                said = self.author.evaluate(exception, account.user_failures, account.budget.user_retries, context)
+        finally:
+            if said is None or said.action is not _RESCHEDULE:
+                _close(book, record, verdict)
+        if said is not None and said.action is _RESCHEDULE:
+            _leave(book)
+            return said
         if not verdict.retry:
             return RetryDecision.fail(verdict.reason)
-        if record.cause is not None and record.cause.charge is Cause.APPLICATION.charge:
-            return self._after_application_error(verdict, exception, context)
-        delay = system_delay(verdict.history.account.row, book.annotation.system_retry_delay, random.random())
+        if authors:
+            return _after_application_error(verdict, said, context)
+        delay = system_delay(verdict.history.account.row, book.annotation.system_retry_delay, _random.random())
         return RetryDecision.retry(delay, verdict.reason)
 
-    def _after_application_error(self, verdict: Verdict, exception: BaseException, context: Context) -> RetryDecision:
-        account = verdict.history.account
-        delay, reason = (
-            AuthorBackoff.of(context["ti"].task).delay(account.user_failures, random.random()),
-            verdict.reason,
-        )
-        if self.author is not None:
-            decision = self.author.evaluate(exception, account.user_failures, account.budget.user_retries, context)
-            if decision.action is RetryAction.FAIL:
-                return decision
-            if decision.action is RetryAction.RETRY:
-                delay = delay if decision.retry_delay is None else decision.retry_delay
-                reason = decision.reason or reason
-        return RetryDecision.retry(delay, reason)
+
+def _close(book: Book, record: Record, verdict: Verdict) -> None:
+    try:
+        book.close(record, verdict)
+    except Exception:
+        log.warning("The end of this attempt could not be written down; it may be taken for lost.", exc_info=True)
+
+
+def _leave(book: Book) -> None:
+    """The same attempt goes on later: it has not failed, and costs nothing until then."""
+    book.notes.left = now()
+    try:
+        book.write(book.starting_record(), book.history)
+    except Exception:
+        log.warning("That this attempt goes on later could not be written down.", exc_info=True)
+
+
+def _after_application_error(verdict: Verdict, said: RetryDecision | None, context: Context) -> RetryDecision:
+    """Return what the author's policy said, and what it left unsaid as Airflow's own arguments have it."""
+    delay, reason = (
+        AuthorBackoff.of(context["ti"].task).delay(verdict.history.account.user_failures, _random.random()),
+        verdict.reason,
+    )
+    if said is not None and said.action is RetryAction.FAIL:
+        return said
+    if said is not None and said.action is RetryAction.RETRY:
+        delay = delay if said.retry_delay is None else said.retry_delay
+        reason = said.reason or reason
+    return RetryDecision.retry(delay, reason)

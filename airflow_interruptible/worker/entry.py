@@ -10,10 +10,10 @@ from __future__ import annotations
 import logging
 import threading
 from dataclasses import dataclass, field, replace
+from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Any
 
 from airflow_interruptible.worker.book import now
-from airflow_interruptible.worker.success import after_success
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -60,6 +60,11 @@ class Entry:
         if self.book is not None:
             self.book.metrics.noticed(notice.provider, self.book.placement.capacity)
 
+    def told(self, at: float) -> None:
+        """Write down that the attempt was told to stop, in seconds since the epoch: it may not live to report it."""
+        self.notes.told = datetime.fromtimestamp(at, timezone.utc).isoformat(timespec="milliseconds")
+        self.write()
+
     def write(self) -> None:
         """Write down what is new, unless the attempt has ended: then somebody else does."""
         with self._writing:
@@ -80,6 +85,8 @@ class Entry:
             self._closed = True
 
     def _keep_after_success(self) -> None:
+        from airflow_interruptible.worker.success import after_success  # loads Airflow's listeners
+
         after_success(self.ti.id, "entry", self._finish)
 
     def _finish(self) -> None:

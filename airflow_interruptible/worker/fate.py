@@ -62,7 +62,7 @@ def outside_execute(exception: BaseException, task: Any, raised: BaseException |
     """
     if isinstance(exception, (Interrupted, AirflowTaskTimeout)) or exception is raised:
         return exception  # a time-out calls on_kill as well
-    if not (getattr(task, "told_to_stop", False) or _has_no_on_kill(exception, task)):
+    if not (getattr(task, "interruptible_told", False) or _has_no_on_kill(exception, task)):
         return exception
     interruption = Interrupted(
         f"the machine of this attempt was told to stop outside of execute; then {type(exception).__name__}"

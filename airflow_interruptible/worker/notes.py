@@ -28,6 +28,7 @@ def _nobody() -> None: ...
 class Notes:
     """The notes on one attempt.
 
+    :param told: when the attempt was first told to stop.
     :param written: this attempt's entry as this process last wrote it.
     :param counted: the attempts whose interruptions this process has counted, see :mod:`airflow_interruptible.metrics`.
     :param raised: what left ``execute`` as an exception, None if it was never entered, or is left in peace.
@@ -38,6 +39,7 @@ class Notes:
 
     place: dict[str, str] = field(default_factory=dict)
     notice: NoticeHeard | None = None
+    told: str | None = None
     checkpoint: CheckpointUsed | None = None
     verdict: AttemptVerdict | None = None
     written: Record | None = None
@@ -54,6 +56,7 @@ class Notes:
             record,
             where={**known, **record.where, **self.place},
             notice=self.notice or record.notice,
+            told=record.told or self.told,
             checkpoint=_both(record.checkpoint, self.checkpoint),
             left=self.left or record.left,
         )

@@ -1,134 +1,205 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Turn the SIGTERM of a vanishing machine into :class:`Interrupted`, raised inside ``execute``.
+"""The signals that tell a process to stop, heard whoever handles them.
 
-Airflow's own handler calls ``on_kill()`` and returns, after which ``execute`` goes on and may even succeed. Ours
-calls that handler and then raises. It does nothing else: the interrupted code may hold any lock, so neither I/O nor a
-request to the supervisor is safe in here.
+A task may install a handler of its own, as Lightning, Ray, Scrapy and every ``loop.add_signal_handler`` do: Python has
+one handler for each signal, and ours would be gone. So while a task runs, what it installs is called from ours, and
+what it asks for is what it would have found. What cannot be seen that way is seen in C: Python writes every signal that
+it receives to a file descriptor (``signal.set_wakeup_fd``), even while the main thread is busy in a library.
+
+A forked child has no attempt: it gets the task's own handlers, or Python's. Airflow's would let its children
+ignore SIGTERM, and ``multiprocessing.Pool`` would wait for them for ever.
 """
 
 from __future__ import annotations
 
 import os
 import signal
-import sys
 import threading
-import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass, field
-from types import FrameType
-from typing import TYPE_CHECKING
-
-from airflow_interruptible.exceptions import Interrupted
-from airflow_interruptible.worker.comms import request_under_way
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 if TYPE_CHECKING:
-    import asyncio
+    from collections.abc import Callable
+    from types import FrameType
 
-_Handler = Callable[[int, FrameType | None], object]
+WATCHED: Final = (signal.SIGTERM, signal.SIGINT)
+"""Airflow's supervisor forwards both."""
 
-_POLL_SECONDS = 0.01
+_Handler: TypeAlias = Any
+"""What ``signal.signal`` takes: a function, SIG_DFL or SIG_IGN."""
+
+_signal, _getsignal = signal.signal, signal.getsignal
+
+_DEFAULTS: Final[dict[int, _Handler]] = {
+    signal.SIGTERM: signal.SIG_DFL,
+    signal.SIGINT: signal.default_int_handler,
+}
+
+_installed: Handlers | None = None
 
 
-@dataclass
-class Watch:
-    """Whether a signal arrived while it was watched for. ``arrived`` is when, in seconds since the epoch."""
+class Handlers:
+    """Our handlers of this process: installed for one attempt, by its main thread.
 
-    arrived: float | None = None
-    _settled: bool = field(default=False, repr=False)
+    :param heard: called as the handler, in the main thread, with nothing else done.
+    """
 
-    def handle(self, signum: int, frame: FrameType | None, inner: _Handler | None) -> None:
-        """Handle the signal: let Airflow stop the operator's work, then raise, both once."""
-        failed: Exception | None = None
-        if self.arrived is None:
-            self.arrived = time.time()
-            try:
-                if inner is not None:
-                    inner(signum, frame)
-            except Exception as error:  # noqa: BLE001 - on_kill failed, which the author's code may catch and go on
-                failed = error
-        if self._settled:
-            return
-        if request_under_way():
-            self._signal_again(signum)
-            return
-        self._settled = True
-        _cancel_coroutines()
-        raise Interrupted(f"{signal.Signals(signum).name}: the machine of this attempt was told to stop") from failed
+    def __init__(self, heard: Callable[[int, FrameType | None], None]) -> None:
+        self._heard = heard
+        self._before: dict[int, _Handler] = {}
+        self._own: dict[int, _Handler] = {}
+        self._patches: tuple[Any, Any] = (self._install_own, self._tell_own)
+        self._handler = self._handle
+        self._pid = os.getpid()
+        self._pipe: tuple[int, int] | None = None
+
+    def install(self) -> bool:
+        """Install them, in place of those of an earlier attempt; False outside the main thread, where it cannot be."""
+        global _installed  # noqa: PLW0603 - a process has one handler for each signal
+        if threading.current_thread() is not threading.main_thread():
+            return False
+        if _installed is not None:
+            _installed.close()
+        before = {signum: _getsignal(signum) for signum in WATCHED}
+        self._before = {n: handler for n, handler in before.items() if callable(handler) or n == signal.SIGTERM}
+        _installed = self
+        _watch_forks()
+        signal.signal, signal.getsignal = self._patches
+        for signum in self._before:
+            _signal(signum, self._handler)
+        return True
+
+    def wake(self) -> int | None:
+        """Return a descriptor that can be read when a signal arrived, even one whose handler is not ours.
+
+        None if there is none to be had, or another one is in use.
+        """
+        try:
+            self._pipe = reader, writer = os.pipe()
+            os.set_blocking(writer, False)
+            other = signal.set_wakeup_fd(writer, warn_on_full_buffer=False)
+        except (OSError, ValueError):
+            return None
+        if other != -1:
+            signal.set_wakeup_fd(other)
+        return reader
+
+    def poke(self) -> None:
+        """Make that descriptor readable. Safe in a handler and in any thread."""
+        if self._pipe is not None:
+            with suppress(OSError):
+                os.write(self._pipe[1], b"\0")
+
+    def own(self, signum: int) -> _Handler | None:
+        """Return the handler that the task has installed, None if it has none."""
+        handler = self._own.get(signum)
+        return None if handler in (None, signal.SIG_DFL, self._before.get(signum)) else handler
+
+    @property
+    def installed(self) -> bool:
+        """Whether they are this process's."""
+        return _installed is self
+
+    def in_place(self, signum: int) -> bool:
+        """Whether the handler is ours. Somebody may have kept ``signal.signal`` from before."""
+        return bool(_getsignal(signum) == self._handler)
+
+    def before(self, signum: int) -> _Handler:
+        """Return what handled the signal before the attempt: Airflow, most often."""
+        return self._before.get(signum)
+
+    def unwrap(self) -> None:
+        """Let ``signal.signal`` be Python's again: the task's code has been left."""
+        if (signal.signal, signal.getsignal) == self._patches:
+            signal.signal, signal.getsignal = _signal, _getsignal
 
     def close(self) -> None:
-        """Raise no more: the watched block is left."""
-        self._settled = True
+        """Give back what was there before, or what the task has put there."""
+        global _installed  # noqa: PLW0603
+        if _installed is not self:
+            return
+        self.unwrap()
+        for signum in self._before:
+            if self.in_place(signum):
+                _signal(signum, self._seen(signum))
+        self.forget_pipe()
+        _installed = None
 
-    def _signal_again(self, signum: int) -> None:
-        """Deliver the signal again once the request under way has its response."""
+    def in_child(self) -> None:
+        """Leave a forked child alone with the handlers of the task."""
+        self.unwrap()
+        for signum in self._before:
+            if self.in_place(signum):
+                own = self.own(signum)
+                _signal(signum, _DEFAULTS[signum] if own is None else own)
+        self.sleep()
 
-        def wait() -> None:
-            while request_under_way():
-                time.sleep(_POLL_SECONDS)
-            if not self._settled:
-                os.kill(os.getpid(), signum)
+    def sleep(self) -> None:
+        """Take :meth:`wake` back, where nobody reads."""
+        if self._pipe is not None:
+            reader = self._pipe[0]
+            self.forget_pipe()
+            os.close(reader)
 
-        threading.Thread(target=wait, name="interruptible-signal", daemon=True).start()
+    def forget_pipe(self) -> None:
+        """Write no more into the pipe. Its reader is closed by whoever waits for it."""
+        if self._pipe is None:
+            return
+        writer, self._pipe = self._pipe[1], None
+        other = signal.set_wakeup_fd(-1)
+        if other not in (-1, writer):
+            signal.set_wakeup_fd(other)
+        os.close(writer)
+
+    def _seen(self, signum: int) -> _Handler:
+        return self._own.get(signum, self._before[signum])
+
+    def _handle(self, signum: int, frame: FrameType | None) -> None:
+        self._heard(signum, frame)
+
+    def _install_own(self, signum: int, handler: _Handler) -> _Handler:
+        """Stand for ``signal.signal``."""
+        if signum not in self._before or os.getpid() != self._pid:
+            return _signal(signum, handler)
+        seen = self._seen(signum)
+        _signal(signum, handler)  # which refuses what it always refuses
+        self._own[signum] = handler
+        _signal(signum, self._handler)
+        return seen
+
+    def _tell_own(self, signum: int) -> _Handler:
+        """Stand for ``signal.getsignal``."""
+        return self._seen(signum) if signum in self._before else _getsignal(signum)
 
 
-def _cancel_coroutines() -> None:
-    """Let every coroutine of the event loop that runs here be cancelled.
+_forks_watched = False
+_masks = threading.local()
 
-    The exception is raised in whichever of them runs; asyncio keeps it there, and the others would go on.
-    """
-    asyncio = sys.modules.get("asyncio")
+
+def _watch_forks() -> None:
+    global _forks_watched  # noqa: PLW0603 - it cannot be taken back
+    if not _forks_watched:
+        _forks_watched = True
+        os.register_at_fork(before=_before_fork, after_in_parent=_after_fork, after_in_child=_in_child)
+
+
+def _before_fork() -> None:
+    """Hold back the signals of the child until it has its own handlers: those of ours tell its parent."""
+    if _installed is not None:
+        _masks.before = signal.pthread_sigmask(signal.SIG_BLOCK, WATCHED)
+
+
+def _after_fork() -> None:
+    mask = _masks.__dict__.pop("before", None)
+    if mask is not None:
+        signal.pthread_sigmask(signal.SIG_SETMASK, mask)
+
+
+def _in_child() -> None:
+    global _installed
+    handlers, _installed = _installed, None
     try:
-        loop = None if asyncio is None else asyncio.get_running_loop()
-    except RuntimeError:
-        return
-    if loop is not None:
-        loop.call_soon_threadsafe(_cancel_all, loop)
-
-
-def _cancel_all(loop: asyncio.AbstractEventLoop) -> None:
-    for task in sys.modules["asyncio"].all_tasks(loop):
-        if not getattr(task, "cancelling", int)():  # known from Python 3.11 on; to cancel twice would end a clean-up
-            task.cancel()
-
-
-@contextmanager
-def watched(signum: signal.Signals = signal.SIGTERM) -> Iterator[Watch]:
-    """Watch for the signal inside the ``with`` block.
-
-    Outside the main thread, where Python allows no handler, nothing is watched. A process forked inside the block
-    inherits the handler but not the duty: there, only the handler that was in place before is called.
-
-    :raises Interrupted: the signal arrived inside the block, whatever the code in it made of the exception.
-    """
-    watch = Watch()
-    if threading.current_thread() is not threading.main_thread():
-        yield watch
-        return
-    previous = signal.getsignal(signum)
-    signal.signal(signum, _handler(watch, previous if callable(previous) else None))
-    try:
-        yield watch
-    except Interrupted:
-        raise
-    except BaseException as error:
-        if watch.arrived is None:
-            raise
-        raise Interrupted("the machine of this attempt was told to stop") from error
+        if handlers is not None:
+            handlers.in_child()
     finally:
-        watch.close()
-        signal.signal(signum, previous)
-    if watch.arrived is not None:
-        raise Interrupted("the machine of this attempt was told to stop, and the task swallowed it")
-
-
-def _handler(watch: Watch, inner: _Handler | None) -> _Handler:
-    owner = os.getpid()
-
-    def handler(signum: int, frame: FrameType | None) -> None:
-        if os.getpid() == owner:
-            watch.handle(signum, frame, inner)
-        elif inner is not None:
-            inner(signum, frame)
-
-    return handler
+        _after_fork()

@@ -9,22 +9,20 @@ machine lives: a callback that raises or hangs cannot keep the attempt from endi
 from __future__ import annotations
 
 import logging
-import os
-import signal
 import threading
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from airflow_interruptible.worker.fate import SIGNAL
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from airflow.sdk import Context
 
     from airflow_interruptible.notices import Notice, Watcher
     from airflow_interruptible.worker.entry import Entry
+    from airflow_interruptible.worker.stopping import Stop
 
 log = logging.getLogger(__name__)
 
@@ -35,9 +33,6 @@ UNKNOWN_SECONDS = 5.0
 """How long a callback may take when nobody said how long the machine lives. Kubernetes grants 30 s by default."""
 
 SHORTEST_SECONDS = 1.0
-
-SETTLE_SECONDS = 2.0
-"""How long the signal that ends the attempt may take to reach the author's code before anything else is done."""
 
 NOTICE_IN_CONTEXT = "interruption_notice"
 """Where callbacks find the notice in their context, and templates of notifiers: ``{{ interruption_notice }}``."""
@@ -61,22 +56,36 @@ class Announcement:
     callbacks: Sequence[Callable[..., object]]
     context: Context
     notice: Notice | None = None
-    _told: threading.Event = field(default_factory=threading.Event, repr=False)
+    _calling: threading.Thread | None = field(default=None, repr=False)
+    _telling: threading.Lock = field(default_factory=threading.Lock, repr=False)
 
     def tell(self, notice: Notice) -> None:
         """Run the author's callbacks, once, and wait for them no longer than :func:`allowance`."""
-        if self._told.is_set():
-            return
-        self._told.set()
-        self.notice = notice
-        log.warning("Interruption announced: %s", notice)
+        with self._telling:
+            if self.notice is None:
+                self.notice = notice
+                log.warning("Interruption announced: %s", notice)
+                self._call_back(notice)
+        self.wait(allowance(notice))
+
+    def _call_back(self, notice: Notice) -> None:
         if not self.callbacks:
             return
-        limit = allowance(notice)
-        thread = threading.Thread(target=self._call_all, args=(notice,), name="interruption-callback", daemon=True)
-        thread.start()
-        thread.join(limit)
-        if thread.is_alive():
+        calling = threading.Thread(target=self._call_all, args=(notice,), name="interruption-callback", daemon=True)
+        try:
+            calling.start()
+        except RuntimeError:  # no thread can be started: the author is told all the same
+            self._call_all(notice)
+        else:
+            self._calling = calling
+
+    def wait(self, limit: float) -> None:
+        """Wait up to ``limit`` seconds for callbacks that run."""
+        calling = self._calling
+        if calling is None:
+            return
+        calling.join(limit)
+        if calling.is_alive():
             log.warning("on_interruption_callback has not returned within %.0f s; the attempt ends without it.", limit)
 
     def _call_all(self, notice: Notice) -> None:
@@ -97,61 +106,56 @@ def _call(callback: Callable[..., object], context: Mapping[str, Any], notice: N
         log.warning("on_interruption_callback failed; the attempt ends as interrupted all the same.", exc_info=True)
 
 
-@contextmanager
-def listening(announcement: Announcement, entry: Entry, *, enabled: bool) -> Iterator[None]:
-    """Listen to the cloud's metadata service inside the ``with`` block, and end the attempt after a notice.
+class Listener:
+    """Listens to the cloud's metadata service, and ends the attempt after a notice.
 
-    The listener is loaded and started in a thread, so that the task's start does not wait for it.
+    It is loaded and started in a thread, so that the task's start does not wait for it.
 
-    :param entry: what else the service says goes there: which machine this is.
+    :param entry: what the service says goes there: an announcement, and which machine this is.
     """
-    if not enabled:
-        yield
-        return
-    listener = _Listener(announcement, entry)
-    threading.Thread(target=listener.start, name="interruption-listener", daemon=True).start()
-    try:
-        yield
-    finally:
-        listener.stop()
 
-
-class _Listener:
-    def __init__(self, announcement: Announcement, entry: Entry) -> None:
+    def __init__(self, announcement: Announcement, entry: Entry, stop: Stop) -> None:
         self._announcement = announcement
         self._entry = entry
+        self._stop = stop
         self._lock = threading.Lock()
-        self._stopped = threading.Event()
+        self._stopped = False
         self._watcher: Watcher | None = None
 
     def start(self) -> None:
+        """Begin to listen, in the background."""
+        try:
+            threading.Thread(target=self._start, name="interruption-listener", daemon=True).start()
+        except RuntimeError as error:
+            log.warning("No interruption notices: %s", error)
+
+    def stop(self) -> None:
+        """Listen no more. A notice that was heard goes its way."""
+        with self._lock:
+            self._stopped = True
+            if self._watcher is not None:
+                self._watcher.stop()
+
+    def _start(self) -> None:
         from airflow_interruptible.notices import Watcher, default_sources
 
         with self._lock:
-            if not self._stopped.is_set():
+            if not self._stopped:
                 on_place = None if self._entry.knows(_PLACE) else self._placed
                 self._watcher = Watcher(default_sources(), self._heard, on_place)
                 self._watcher.start()
-
-    def stop(self) -> None:
-        with self._lock:
-            self._stopped.set()
-            if self._watcher is not None:
-                self._watcher.stop()
 
     def _placed(self, place: Mapping[str, str]) -> None:
         # In a thread of its own: a server that hangs must not keep a notice from being heard.
         threading.Thread(target=self._entry.placed, args=(place,), name="interruption-entry", daemon=True).start()
 
     def _heard(self, notice: Notice) -> None:
+        """Tell the author first, then the code: a callback has the time until the deadline."""
         self._entry.heard(notice)
+        left = notice.seconds_left()
+        self._stop.tell(None if left is None else left - RESERVE_SECONDS, wait=bool(self._announcement.callbacks))
         self._announcement.tell(notice)
-        if self._stopped.is_set():
-            return
-        os.kill(os.getpid(), signal.SIGTERM)  # the way every other end is announced, on_kill included
-        # The signal waits for a request under way, so there must be none; whoever ends the attempt writes it all down.
-        if not self._stopped.wait(SETTLE_SECONDS):
-            self._entry.write()
+        self._stop.signal()
 
 
 def signalled() -> Notice:

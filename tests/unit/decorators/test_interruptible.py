@@ -153,7 +153,7 @@ def test_a_mapped_task_has_both_budgets(form: str) -> None:
     )
     assert mapped.is_mapped
     assert mapped.retries == 6
-    assert mapped.partial_kwargs["user_retries"] == 2
+    assert mapped.partial_kwargs["interruptible_user_retries"] == 2
     assert issubclass(mapped.operator_class, InterruptibleMixin)
 
 

@@ -417,3 +417,22 @@ def test_all_three_over_real_http(nowhere, told) -> None:
         with fake_type() as fake, Watcher(default_sources({**nowhere, **fake.env}), told.append, places.append):
             until(lambda places=places: places)
             assert places == [expected]
+
+
+def test_listening_leaves_the_author_s_random_numbers_alone() -> None:
+    """Whoever seeds the process's generator gets the same numbers on every machine."""
+    import random
+
+    from airflow_interruptible.notices.source import poll
+
+    stop, asked = threading.Event(), []
+
+    def check() -> None:
+        asked.append(True)
+        if len(asked) == 20:
+            stop.set()
+
+    random.seed(42)
+    state = random.getstate()
+    poll(check, stop, interval=0.001)
+    assert random.getstate() == state

@@ -230,7 +230,7 @@ def test_an_operator_s_own_attributes_stay_its_own(work: Any) -> None:
 def test_a_mapped_task_has_both_budgets_before_a_worker_sees_it(dag: DAG) -> None:
     mapped = InterruptibleWork.partial(task_id="t", retries=1, system_retries=2, interruptible=True).expand(size=[1, 2])
     assert mapped.retries == 3
-    assert mapped.partial_kwargs["user_retries"] == 1
+    assert mapped.partial_kwargs["interruptible_user_retries"] == 1
     assert isinstance(mapped.retry_policy, InterruptibleRetryPolicy)
 
 
@@ -352,4 +352,68 @@ def test_a_copy_for_execution_is_the_same_task(dag: DAG) -> None:
     copied.on_kill()
     assert copied.interruptible_annotation == task.interruptible_annotation
     assert copied.interruptible
-    assert not task.told_to_stop
+    assert not task.interruptible_told
+
+
+class Copy(BaseOperator):
+    """Has had ``user_retries`` since 2021: how often its client asks."""
+
+    def __init__(self, *, user_retries: int = 5, size: int = 1, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.user_retries = user_retries * size
+        self.interruptible = "by the hour"
+
+    def execute(self, context: Any) -> int:
+        return self.user_retries
+
+
+class Fixed(BaseOperator):
+    """Has a name of ours on its class."""
+
+    system_retries = 7
+
+    @property
+    def user_retries(self) -> int:
+        return self._asks
+
+    @user_retries.setter
+    def user_retries(self, value: int) -> None:
+        self._asks = value * 2
+
+    def execute(self, context: Any) -> None: ...
+
+
+@pytest.mark.parametrize("adopted", [False, True])
+def test_an_attribute_that_the_operator_has_is_the_operator_s(dag: DAG, adopted: bool) -> None:
+    copy: Any
+    fixed: Any
+    if adopted:
+        from airflow_interruptible.policies import adoption
+
+        with DAG("other", schedule=None, default_args={"interruptible": True, "retries": 2}):
+            copy, fixed = Copy(task_id="copy", user_retries=9), Fixed(task_id="fixed")
+        for task in (copy, fixed):
+            adoption.apply(task)
+    else:
+        copy = interruptible_class(Copy)(task_id="copy", user_retries=9, retries=2)
+        fixed = interruptible_class(Fixed)(task_id="fixed", retries=2)
+    assert (copy.user_retries, copy.interruptible, copy.interruptible_annotation.budget.user_retries) == (
+        9,
+        "by the hour",
+        2,
+    )
+    fixed.user_retries = 4
+    assert (fixed.user_retries, fixed.system_retries, fixed.interruptible_annotation.budget.user_retries) == (8, 7, 2)
+
+
+def test_a_mapped_one_keeps_it_too(dag: DAG) -> None:
+    mapped = interruptible_class(Copy).partial(task_id="copy", user_retries=9, retries=2).expand(size=[1])
+    made: Any = mapped.unmap({"size": 1})
+    assert (made.user_retries, made.interruptible_annotation.budget.user_retries) == (9, 2)
+
+
+def test_interruptible_can_be_set_on_a_task_that_was_made(dag: DAG) -> None:
+    task: Any = InterruptibleWork(task_id="t", retries=1, interruptible=True)
+    task.interruptible = False
+    assert not task.interruptible
+    assert task.interruptible_annotation.interruptible is False

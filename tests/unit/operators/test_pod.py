@@ -477,7 +477,7 @@ def test_a_pod_whose_attempt_was_told_to_stop_is_not_looked_at(worker: Any, monk
     pod = earlier("Running")
     worker = worker(pod)
     worker.begun(monkeypatch)
-    worker.task.told_to_stop = True
+    worker.task.interruptible_told = True
     monkeypatch.setattr(KubernetesPodOperator, "cleanup", lambda *_, **__: None)
     worker.task.cleanup(pod=pod, remote_pod=pod, context=worker.context)
     assert worker.task.seen_pod is None

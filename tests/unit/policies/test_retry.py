@@ -5,8 +5,10 @@ from __future__ import annotations
 
 import copy
 import pickle
+import random
 from dataclasses import dataclass, field
 from datetime import timedelta
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -46,7 +48,7 @@ class Author(RetryPolicy):
 
 @pytest.fixture(autouse=True)
 def _no_jitter(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("random.random", lambda: 0.5)
+    monkeypatch.setattr("airflow_interruptible.policies.retry._random", SimpleNamespace(random=lambda: 0.5))
 
 
 def fail(bench: Any, *errors: BaseException) -> RetryDecision:
@@ -388,3 +390,45 @@ def test_where_the_server_placed_it_is_believed(bench: Any) -> None:
     bench.store.set(KEY, Ledger(bench.ti.max_tries).with_record(1, Record(ON_DEMAND)).to_json())
     fail(bench, interrupted())
     assert bench.ledger.records[1].cause is Cause.INFRASTRUCTURE
+
+
+def test_a_storm_is_spread_out_though_every_author_seeds_alike(bench: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("airflow_interruptible.policies.retry._random", random.SystemRandom())
+    bench, delays = bench(retries=1, system_retries=9), set()
+    for _ in range(6):
+        random.seed(0)
+        state = random.getstate()
+        delays.add(bench.evaluate(Interrupted("SIGTERM")).retry_delay)
+        assert random.getstate() == state
+        bench.next_try()
+    assert len(delays) == 6, "the first of a row is at once, the others are drawn"
+
+
+@pytest.mark.parametrize("retries", [0, 2])
+def test_an_author_who_reschedules_is_obeyed_and_charged_nothing(
+    bench: Any, monkeypatch: pytest.MonkeyPatch, retries: int
+) -> None:
+    """``RetryAction.RESCHEDULE`` of Airflow 3.4: the same try goes on later, also where no retry is left."""
+    reschedule: Any = SimpleNamespace(action="reschedule", reason="no slot free")
+    monkeypatch.setattr("airflow_interruptible.policies.retry._RESCHEDULE", "reschedule")
+    bench = bench(retries=retries, retry_policy=Author(reschedule))
+    with attempt(bench.task, bench.context):
+        pass
+    assert bench.evaluate(ValueError("full")) is reschedule
+    record = bench.ledger.records[1]
+    assert (record.cause, record.charge, record.ended) == (None, None, None)
+    assert record.left is not None
+    with attempt(bench.task, bench.context):
+        pass
+    assert list(bench.ledger.records) == [1]
+
+
+def test_an_author_s_policy_that_raises_is_counted_once(bench: Any) -> None:
+    class Broken(RetryPolicy):
+        def evaluate(self, *_: Any, **__: Any) -> RetryDecision:
+            raise ZeroDivisionError
+
+    bench = bench(retries=2, retry_policy=Broken())
+    with pytest.raises(ZeroDivisionError):
+        bench.evaluate(ValueError())
+    assert bench.ledger.records[1].charge is Charge.USER

@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import os
 import signal
 import threading
 import time
@@ -21,7 +20,7 @@ from airflow_interruptible.core.cause import Cause
 from airflow_interruptible.exceptions import Interrupted
 from airflow_interruptible.ledger import Record
 from airflow_interruptible.notices import Notice, NoticeKind
-from airflow_interruptible.worker import success, warning
+from airflow_interruptible.worker import success
 from airflow_interruptible.worker.attempt import attempt
 from airflow_interruptible.worker.notes import Notes, known_notes, notes_of
 
@@ -206,57 +205,41 @@ def test_a_notice_is_written_with_the_end_that_it_brought(
     assert counts == [("notices", "none"), ("interruptions", reclaim), ("forgiven", reclaim), ("lost", reclaim)]
 
 
-def test_a_notice_is_written_where_the_attempt_cannot_end(
-    bench: Any, cloud: Cloud, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Code that lets no signal through dies with the machine; then this is all that is known."""
+def test_a_notice_is_written_where_the_attempt_cannot_end(bench: Any, cloud: Cloud) -> None:
+    """Code that goes on dies with the machine; then this is all that is known."""
     bench = bench()
-    kill = os.kill
-    monkeypatch.setattr(os, "kill", lambda *_: None)
-    monkeypatch.setattr(warning, "SETTLE_SECONDS", 0.01)
 
     def execute() -> None:
         with attempt(bench.task, bench.context):
             cloud.speak.set()
-            until(lambda: bench.ledger.records[1].notice)
-            kill(os.getpid(), signal.SIGTERM)
-            until(lambda: False)
+            try:
+                until(lambda: False)
+            except Interrupted:
+                until(lambda: bench.ledger.records[1].notice)
 
     with pytest.raises(Interrupted):
         execute()
     assert bench.ledger.records[1].notice == HEARD
 
 
-def test_where_it_can_end_it_does_so_before_anything_is_written(
-    bench: Any, cloud: Cloud, monkeypatch: pytest.MonkeyPatch
+def test_code_that_ends_while_the_author_is_told_is_interrupted(
+    bench: Any, cloud: Cloud, counts: list[tuple[str, str]]
 ) -> None:
-    """The signal waits for a request under way, and a server may be slow to answer one."""
-    bench = bench()
-    monkeypatch.setattr(warning, "SETTLE_SECONDS", 60)
+    """A callback may ask the code to stop; what it returns then is no success."""
+    stop = threading.Event()
+    bench = bench(on_interruption_callback=lambda *_: stop.set() or time.sleep(0.2))
 
     def execute() -> None:
         with attempt(bench.task, bench.context):
             cloud.speak.set()
-            until(lambda: False)
+            stop.wait(30)
 
-    with pytest.raises(Interrupted):
+    with pytest.raises(Interrupted) as raised:
         execute()
-    assert bench.ledger.records[1].notice is None, "the retry policy writes it"
-
-
-def test_a_success_after_a_notice_is_written_down_as_a_false_alarm(
-    bench: Any, cloud: Cloud, counts: list[tuple[str, str]]
-) -> None:
-    told = threading.Event()
-    bench = bench(on_interruption_callback=lambda *_: told.set() or time.sleep(0.2))
-    with attempt(bench.task, bench.context):
-        cloud.speak.set()
-        told.wait(5)
-    succeed(bench)
+    bench.evaluate(raised.value)
     record = bench.ledger.records[1]
-    assert (record.notice, record.cause) == (HEARD, None)
-    assert record.ended is not None
-    assert counts == [("notices", "none"), ("false_alarms", "none")]
+    assert (record.notice, record.cause) == (HEARD, Cause.SPOT_INTERRUPTION)
+    assert ("false_alarms", "none") not in counts
 
 
 @pytest.mark.parametrize("error", [KeyError(), AirflowFailException("no")])

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import signal
 import threading
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta, timezone
 from typing import TYPE_CHECKING, Any
 
@@ -14,12 +14,11 @@ from waiting import until
 
 from airflow_interruptible.exceptions import Interrupted
 from airflow_interruptible.notices import Notice, NoticeKind
+from airflow_interruptible.settings import get_settings
 from airflow_interruptible.worker import warning
 from airflow_interruptible.worker.attempt import attempt
-from airflow_interruptible.worker.entry import Entry
 from airflow_interruptible.worker.fate import SIGNAL
-from airflow_interruptible.worker.notes import Notes
-from airflow_interruptible.worker.warning import Announcement, allowance, listening, signalled
+from airflow_interruptible.worker.warning import Announcement, allowance, signalled
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -145,15 +144,18 @@ def test_a_signal_is_a_notice_without_a_time() -> None:
 # -- listening
 
 
-def test_switched_off_nothing_listens(source: FakeSource) -> None:
-    before = threading.active_count()
-    with listening(Announcement((), CONTEXT), Entry(None, Notes()), enabled=False):
-        assert threading.active_count() == before
+def test_switched_off_nothing_listens(bench: Any, source: FakeSource, monkeypatch: pytest.MonkeyPatch) -> None:
+    settings = replace(get_settings(), notices=False)
+    monkeypatch.setattr("airflow_interruptible.worker.attempt.get_settings", lambda: settings)
+    bench = bench()
+    with attempt(bench.task, bench.context):
+        assert not any(thread.name.startswith("interruption-listener") for thread in threading.enumerate())
     assert not source.cancelled.is_set()
 
 
-def test_the_listener_ends_with_the_block(source: FakeSource) -> None:
-    with listening(Announcement((), CONTEXT), Entry(None, Notes()), enabled=True):
+def test_the_listener_ends_with_the_attempt(bench: Any, source: FakeSource) -> None:
+    bench = bench()
+    with attempt(bench.task, bench.context):
         until(lambda: any(thread.name.startswith("interruptible-notices") for thread in threading.enumerate()))
     until(source.cancelled.is_set)
 
@@ -176,6 +178,29 @@ def test_a_notice_tells_the_author_and_then_interrupts(bench: Any, source: FakeS
     with pytest.raises(Interrupted) as raised:
         execute()
     assert order == ["told by ec2", "interrupted"]
+    assert raised.value.notice is source.says
+
+
+def test_a_signal_after_a_notice_leaves_a_callback_that_runs_its_time(bench: Any, source: FakeSource) -> None:
+    """A drain follows a notice nearly always."""
+    saved, saving = [], threading.Event()
+
+    def save(*_: Any) -> None:
+        saving.set()
+        threading.Event().wait(1)
+        saved.append(True)
+
+    bench = bench(on_interruption_callback=save)
+
+    def execute() -> None:
+        with attempt(bench.task, bench.context):
+            source.speak.set()
+            saving.wait(30)
+            signal.raise_signal(signal.SIGTERM)
+
+    with pytest.raises(Interrupted) as raised:
+        execute()
+    assert saved
     assert raised.value.notice is source.says
 
 
