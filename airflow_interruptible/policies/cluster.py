@@ -9,12 +9,13 @@ a dictionary look-up waits until a Dag asks for it.
 from __future__ import annotations
 
 import logging
+import sys
 from typing import TYPE_CHECKING, Any
 
 from airflow.policies import hookimpl
 
 from airflow_interruptible.server.install import install, observer
-from airflow_interruptible.worker import celery, warm_shutdown
+from airflow_interruptible.worker import warm_shutdown
 
 if TYPE_CHECKING:
     from collections.abc import Generator
@@ -22,8 +23,11 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 install()
-celery.install()
 warm_shutdown.install()
+if sys.argv[1:3] == ["celery", "worker"]:
+    from airflow_interruptible.worker import celery
+
+    celery.install()
 
 
 @hookimpl(wrapper=True)
