@@ -11,7 +11,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from datetime import datetime, timezone
 from functools import lru_cache
-from itertools import islice
 
 NAME = 250
 """Characters of a name that are kept: Airflow's own ids have no more."""
@@ -113,7 +112,9 @@ def scalars(value: object) -> dict[str, str | int | None]:
     if not isinstance(value, Mapping):
         raise TypeError(f"{type(value).__name__} where an object belongs")
     found: dict[str, str | int | None] = {}
-    for key, one in islice(value.items(), _ENTRIES):
+    for key, one in value.items():  # of a document that Airflow's store has bounded
+        if len(found) == _ENTRIES:
+            break
         if isinstance(one, str):
             found[key[:NAME]] = one[:NAME]
         elif one is None or (isinstance(one, int) and abs(one) < _INTEGER):

@@ -6,6 +6,7 @@ conclusion. The ledger tells most, and is believed where it names a cause. The r
 took the try up, and the sentence in which ours reported its end, which is still there where the ledger is not (cleared
 after a success, kept by a store of the workers' own, not written because the store was out of reach).
 
+>>> from airflow_interruptible.core.capacity import CapacityType
 >>> observed(1, None, None).ending(CapacityType.SPOT)[0].value                  # nobody saw anything
 'infrastructure'
 >>> observed(1, Trace(CapacityType.SPOT), None).ending(CapacityType.SPOT)[0].value   # started, and fell silent

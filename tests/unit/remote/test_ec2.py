@@ -44,7 +44,7 @@ TERMINATED = {"State": {"Name": "terminated"}}
             Cause.USER_ACTION,
         ),
         ({**TERMINATED, "StateReason": {"Code": "Server.InternalError"}}, None, Cause.INFRASTRUCTURE),
-        ({**TERMINATED, "StateTransitionReason": "User initiated"}, None, Cause.UNKNOWN),
+        ({**TERMINATED, "StateTransitionReason": "User initiated"}, None, Cause.USER_ACTION),
         ({"State": {"Name": "running"}, "InstanceLifecycle": "spot"}, "fulfilled", None),
         (None, None, None),
     ],

@@ -277,11 +277,11 @@ def test_no_pod_no_look(failed: Any, rule_of: Any) -> None:
     ],
 )
 def test_its_kin_is_known_as_well(path: str) -> None:
-    from airflow_interruptible.remote import operators
+    from airflow_interruptible.remote import kubernetes, operators
 
     module, _, name = path.rpartition(".")
     kin = getattr(pytest.importorskip(module), name)
-    assert operators._path(kin) == "airflow_interruptible.remote.kubernetes.describe"
+    assert operators.describing(kin) is kubernetes.describe
 
 
 @pytest.fixture

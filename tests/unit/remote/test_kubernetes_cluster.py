@@ -133,7 +133,7 @@ def state_of(cluster: Any, name: str) -> str | None:
     ("how", "rule"),
     [
         ("shutdown", "k8s/kubelet-shutdown-on-spot"),
-        ("taint", "k8s/event-node"),
+        ("taint", "eks/taint-spot"),
         ("eviction", "eks/taint-disrupted"),
     ],
 )
