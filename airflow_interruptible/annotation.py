@@ -40,8 +40,7 @@ def taken_by(operator_class: type) -> frozenset[str]:
     """
     theirs = [base for base in operator_class.__mro__[:-1] if not base.__module__.startswith(_OURS)]
     inits = [vars(base)["__init__"] for base in theirs if "__init__" in vars(base)]
-    named = {name for init in inits for name in inspect.signature(init).parameters}
-    return frozenset(ARGUMENTS[1:]) & named
+    return frozenset(ARGUMENTS[1:]) & {name for init in inits for name in inspect.signature(init).parameters}
 
 
 @dataclass(frozen=True)
