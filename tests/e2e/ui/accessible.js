@@ -16,7 +16,7 @@
   }
   for (const node of all("input, select")) if (!node.labels.length) say(node, "has no label");
   for (const node of all("button, a[href]")) {
-    const name = node.textContent.trim() || node.querySelector("title")?.textContent;
+    const name = node.getAttribute("aria-label") || node.textContent.trim() || node.querySelector("title")?.textContent;
     if (!name && node.tabIndex >= 0) say(node, "has no name");
   }
   for (const node of all("svg")) {
