@@ -39,7 +39,7 @@ test: venv lint unit integration e2e ## Everything that must pass before a merge
 unit: venv ## Pure and fast
 	$(BIN)/python -m pytest tests/unit tests/golden tests/kubernetes_api_tests tests/test_*.py -q --dist loadscope $(PARALLEL)
 
-integration: venv ## With Airflow, without a stack
+integration: venv system ## With Airflow, without a stack
 	$(BIN)/python -m pytest tests/integration -q --dist loadscope $(PARALLEL)
 
 e2e: venv system ## On a real stack, with real signals

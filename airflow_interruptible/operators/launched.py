@@ -62,7 +62,7 @@ class JobLauncher(_Base):
 
     interruptible_annotation: Annotation
     interruptible_book: Book | None
-    told_to_stop: bool
+    interruptible_told: bool
     launched_capacity: CapacityType | None = None
     launched: Mapping[str, str] = {}
     seen_evidence: Evidence | None = None
@@ -219,7 +219,7 @@ class JobLauncher(_Base):
             return
         self.launched = jobs.whereabouts(self.interruptible_work, job, {})
         self._write()
-        if self.told_to_stop:
+        if self.interruptible_told:
             self.interruptible_work.stop(self, job)
 
     def _read_back(self) -> Seen | None:
