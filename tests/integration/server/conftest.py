@@ -46,6 +46,7 @@ from airflow_interruptible.server.install import observer
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+    from datetime import datetime
 
     from sqlalchemy.orm import Session
 
@@ -111,10 +112,12 @@ class Deployment:
             )
         return self
 
-    def start_run(self) -> Deployment:
-        """Let the scheduler take up the run."""
+    def start_run(self, created: datetime | None = None) -> Deployment:
+        """Let the scheduler take up the run, which has waited since it was ``created``."""
         with transaction() as session:
-            self._dag_run(session).state = DagRunState.RUNNING
+            run = self._dag_run(session)
+            run.state = DagRunState.RUNNING
+            run.created_at = created or run.created_at
         return self
 
     def queue(self, map_index: int = -1) -> Deployment:

@@ -71,16 +71,27 @@ def clients(database: None, tmp_path: Any, monkeypatch: pytest.MonkeyPatch) -> I
     airflow_app.purge_cached_app()
 
 
+def an_hour_ago() -> datetime:
+    return datetime.now(timezone.utc) - timedelta(hours=1)
+
+
 @pytest.fixture
 def theirs(deploy: Any) -> Any:
     """A task instance of a Dag that a guest may not read."""
-    return deploy().trigger().start_run().run(record=LOST).reported().run(record=Record(SPOT, started=ago(20)))
+    return (
+        deploy()
+        .trigger()
+        .start_run(an_hour_ago())
+        .run(record=LOST)
+        .reported()
+        .run(record=Record(SPOT, started=ago(20)))
+    )
 
 
 @pytest.fixture
 def shared(deploy: Any, monkeypatch: pytest.MonkeyPatch) -> Any:
     """A task instance of the Dag that a guest may read."""
-    deployment = deploy().trigger().start_run().run(record=LOST).reported()
+    deployment = deploy().trigger().start_run(an_hour_ago()).run(record=LOST).reported()
     monkeypatch.setattr(people, "OPEN_DAG", deployment.dag.dag_id)
     return deployment
 
