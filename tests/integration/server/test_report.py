@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from airflow_interruptible.report.entry import Entry
 
 SPOT, ON_DEMAND = CapacityType.SPOT, CapacityType.ON_DEMAND
+A_DAY_AGO = datetime.now(timezone.utc) - timedelta(days=1)
 
 
 def ago(minutes: float) -> str:
@@ -70,7 +71,7 @@ def read_ids(monkeypatch: pytest.MonkeyPatch) -> list[int]:
 
 
 def lost_once(deploy: Any) -> Any:
-    return deploy().trigger().start_run().run(record=LOST).reported()
+    return deploy().trigger().start_run(A_DAY_AGO).run(record=LOST).reported()
 
 
 def test_a_history_is_summed_up(deploy: Any) -> None:
@@ -111,7 +112,7 @@ def test_a_ledger_is_read_once(deploy: Any, read_ids: list[int]) -> None:
 
 def test_the_end_of_a_success_is_seen_although_the_ledger_stays(deploy: Any) -> None:
     memory = Memory(fresh=-1)
-    deployment = deploy().trigger().start_run().run(record=Record(SPOT, started=ago(60)))
+    deployment = deploy().trigger().start_run(A_DAY_AGO).run(record=Record(SPOT, started=ago(60)))
     assert full_report(asked(), memory=memory).totals.spot_hours == pytest.approx(1, abs=0.01)
     deployment.finished("success")
     (entry,) = memory.entries(create_session, asked().start).entries
