@@ -89,9 +89,9 @@ def test_a_machine_that_is_slow_is_left_alone(lab: SpotLab) -> None:
         lab.client.wait_for_try(dead, TASK, 2)
     assert [each.state for each in lab.client.tries(slow, TASK)] == ["running"]
     assert lab.client.wait_for_run(dead).state == "success"
-    lab.reclaim(slow, TASK, grace=PATIENCE)
+    lab.reclaim(slow, TASK, grace=30)
     assert lab.client.wait_for_run(slow).state == "success"
-    assert len(attempts(lab, slow)) == 2, "it went on, and was told to stop"
+    assert len(attempts(lab, slow)) == 2, "it went on"
 
 
 def test_an_api_server_that_is_away_kills_nothing_that_lives(lab: SpotLab) -> None:
@@ -104,6 +104,6 @@ def test_an_api_server_that_is_away_kills_nothing_that_lives(lab: SpotLab) -> No
         assert not found_gone(lab, alive)
     assert lab.client.wait_for_run(dead).state == "success"
     assert [each.state for each in lab.client.tries(alive, TASK)] == ["running"]
-    lab.reclaim(alive, TASK, grace=PATIENCE)
+    lab.reclaim(alive, TASK, grace=30)
     assert lab.client.wait_for_run(alive).state == "success"
     assert [row["charge"] for row in attempts(lab, alive)] == ["system", "none"]
