@@ -58,6 +58,8 @@ def apart(session: Session, what: str) -> Iterator[None]:
         with _impatient(connection):
             yield
     except Exception as error:
+        if connection.invalidated:  # rolling back would not fail, and whatever Airflow does next would
+            raise
         savepoint.rollback()
         if isinstance(error, SeamChangedError):
             raise

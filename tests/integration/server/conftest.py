@@ -17,8 +17,6 @@ import pytest
 from airflow import settings
 from airflow.api_fastapi.execution_api.datamodels.taskinstance import TIRetryStatePayload
 from airflow.api_fastapi.execution_api.routes.task_instances import ti_update_state
-from airflow.models import import_all_models
-from airflow.models.base import Base
 from airflow.models.dagbag import DBDagBag
 from airflow.models.dagbundle import DagBundleModel
 from airflow.models.dagrun import DagRun
@@ -30,10 +28,10 @@ from airflow.sdk import DAG
 from airflow.sdk.timezone import utcnow
 from airflow.serialization.definitions.dag import SerializedDAG
 from airflow.serialization.serialized_objects import DagSerialization, LazyDeserializedDAG
-from airflow.utils.db import add_default_pool_if_not_exists, synchronize_log_template
 from airflow.utils.session import create_session
 from airflow.utils.state import DagRunState
 from airflow.utils.types import DagRunTriggeredByType, DagRunType
+from metadata import metadata_database
 from sqlalchemy import event, select, update
 from sqlalchemy.orm import lazyload, load_only
 
@@ -64,16 +62,10 @@ def transaction() -> Iterator[Session]:
 
 @pytest.fixture(scope="session")
 def database() -> Iterator[None]:
-    """The tables, made from Airflow's models as ``airflow db migrate`` does for a new database."""
-    engine = settings.get_engine()
-    assert "airflow-interruptible-tests-" in str(engine.url.database), "tests write only to their own database"
-    import_all_models()
-    Base.metadata.create_all(engine)
-    with transaction() as session:
-        add_default_pool_if_not_exists(session=session)
-        synchronize_log_template(session=session)
-    yield
-    Base.metadata.drop_all(engine)
+    """The tables, in a file of SQLite's."""
+    assert "airflow-interruptible-tests-" in str(settings.get_engine().url), "tests write only to their own database"
+    with metadata_database():
+        yield
 
 
 @dataclass
