@@ -15,6 +15,7 @@ from datetime import datetime, timedelta, timezone
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from forged import FORGED, LONG
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from pydantic_core import from_json
@@ -38,38 +39,6 @@ if TYPE_CHECKING:
 BUDGET = Budget(2, 3)
 NOW = datetime(2026, 1, 1, tzinfo=timezone.utc)
 MARKER = Marker(True, BUDGET, CapacityType.SPOT, timedelta(seconds=10))
-LONG = "x" * 60_000
-
-
-def ledger(**parts: Any) -> dict[str, Any]:
-    return {"version": 1, "max_tries": 5, "bases": [0], "attempts": {}, **parts}
-
-
-FORGED = [
-    ledger(bases=[-(10**9)]),
-    ledger(bases=[-40_000]),
-    ledger(bases=[10**6]),
-    ledger(bases=[0, 2] * 8000),
-    ledger(bases=list(range(9000))),
-    ledger(bases=[0, 10**9]),
-    ledger(max_tries=10**9),
-    ledger(max_tries=-(10**9)),
-    ledger(attempts={str(number): {} for number in range(1, 8000)}),
-    ledger(attempts={str(number): {} for number in range(1, 1999)}),
-    ledger(attempts={str(10**5 + number): {"capacity": "spot"} for number in range(2500)}),
-    ledger(attempts={"1": {"capacity": LONG}}),
-    ledger(attempts={"1": {"where": {"zone": LONG, "instance_type": LONG}}}),
-    ledger(attempts={"1": {"where": {str(number): number for number in range(5000)}}}),
-    ledger(attempts={"1": {"started": "0001-01-01T00:00:00+00:00"}}),
-    ledger(attempts={"1": {"started": LONG}}),
-    ledger(attempts={"9" * 60_000: {}}),
-    ledger(attempts={"1": {"rule": LONG, "reason": LONG, "why": LONG}}),
-    ledger(terms={"user_retries": 10**9, "system_retries": 10**9, "interruptible": True}),
-    ledger(terms={"user_retries": 999_999, "system_retries": 999_999, "interruptible": True}),
-    ledger(attempts={"1": {"away": 10**400}}),
-    LONG,
-    [[[[]]]] * 9000,
-]
 
 
 def server(document: str) -> None:
