@@ -74,14 +74,13 @@ def _impatient(connection: Connection) -> Iterator[None]:
     from sqlalchemy import text
 
     if connection.dialect.name == "postgresql":
-        now = "current_setting('lock_timeout'), current_setting('statement_timeout')"
-        lock, statement = connection.execute(text(f"SELECT {now}")).one()
-        change = text(
-            "SELECT set_config('lock_timeout', :lock, true), set_config('statement_timeout', :statement, true)"
-        )
-        connection.execute(change, {"lock": str(LOCK_TIMEOUT), "statement": str(STATEMENT_TIMEOUT)})
+        change = "set_config('lock_timeout', :lock, true), set_config('statement_timeout', :statement, true)"
+        before = "current_setting('lock_timeout'), current_setting('statement_timeout')"
+        ours = {"lock": str(LOCK_TIMEOUT), "statement": str(STATEMENT_TIMEOUT)}
+        lock, statement, *_ = connection.execute(text(f"SELECT {before}, {change}"), ours).one()
         yield
-        connection.execute(change, {"lock": lock, "statement": statement})  # after a failure, the savepoint undoes it
+        # After a failure, the savepoint undoes it.
+        connection.execute(text(f"SELECT {change}"), {"lock": lock, "statement": statement})
     elif connection.dialect.name in ("mysql", "mariadb"):
         before = connection.execute(text("SELECT @@SESSION.innodb_lock_wait_timeout")).scalar_one()
         connection.execute(text("SET SESSION innodb_lock_wait_timeout = 1"))  # whole seconds
