@@ -7,7 +7,7 @@ PARALLEL ?= -n 2 # two processes; a module, or what shares a stack, stays in one
 export AIRFLOW_HOME ?= $(CURDIR)/$(VENV)/airflow
 export AIRFLOW__CORE__LOAD_EXAMPLES ?= False
 
-.PHONY: help venv system demo test unit integration e2e docs dist pictures lint format bench chaos constraints clean
+.PHONY: help venv system demo test unit integration e2e docs dist pictures lint format bench chaos databases constraints clean
 
 help: ## Show the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -68,6 +68,11 @@ format: venv ## Let ruff write
 
 bench: venv system ## Side by side with plain Airflow; writes benchmarks/README.md
 	$(BIN)/python -m benchmarks
+
+databases: venv system ## What the servers write, on PostgreSQL and on MariaDB instead of SQLite
+	@command -v mariadbd > /dev/null || { echo "This needs mariadb-server: apt-get install mariadb-server" >&2; exit 1; }
+	METADATA_DATABASE=postgresql $(BIN)/python -m pytest tests/integration/server -q --dist loadscope $(PARALLEL)
+	METADATA_DATABASE=mariadb $(BIN)/python -m pytest tests/integration/server -q --dist loadscope $(PARALLEL)
 
 chaos: venv system ## The slow proofs, and random kills at random moments of every process
 	$(BIN)/python -m pytest tests/e2e -q -m slow

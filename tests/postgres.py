@@ -41,7 +41,7 @@ def postgres() -> Iterator[str]:
     home = Path(tempfile.mkdtemp(prefix="postgres-"))
     as_user = _owner(home)
     program = _programs()
-    data, log, port = home / "data", home / "log", _free_port()
+    data, log, port = home / "data", home / "log", free_port()
     subprocess.run(
         [program / "initdb", "--auth=trust", "--username=airflow", "--encoding=UTF8", "--no-sync", "-D", data],
         check=True, capture_output=True, cwd=home, **as_user,
@@ -90,7 +90,8 @@ def _answers(program: Path, port: int) -> bool:
     return subprocess.run(command, check=False).returncode == 0
 
 
-def _free_port() -> int:
+def free_port() -> int:
+    """Return a port of the loopback interface that nobody listens on."""
     with socket.socket() as probe:
         probe.bind((_LOOPBACK, 0))
         return int(probe.getsockname()[1])

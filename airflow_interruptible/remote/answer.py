@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
-from datetime import datetime, timezone
+from datetime import datetime, timedelta, timezone
 from typing import TYPE_CHECKING, Any
 
 from airflow_interruptible.core.cause import Cause
@@ -24,6 +24,9 @@ if TYPE_CHECKING:
 
 _NANOSECONDS = re.compile(r"(\.\d{6})\d+")
 """More digits than Python reads; Google sends nine."""
+
+SKEW = timedelta(minutes=2)
+"""By how much the clocks of this machine and of a service may differ."""
 
 
 @dataclass(frozen=True)

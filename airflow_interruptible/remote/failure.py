@@ -9,18 +9,15 @@ from __future__ import annotations
 
 import traceback
 from dataclasses import dataclass
-from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from airflow_interruptible.core.literal import parse_embedded
-from airflow_interruptible.remote.answer import moment
+from airflow_interruptible.remote.answer import SKEW, moment
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
 _MAX_CHAIN = 5
-_SKEW = timedelta(minutes=2)
-"""By how much the clocks of this machine and of a service may differ."""
 
 
 @dataclass(frozen=True)
@@ -79,7 +76,7 @@ class Failure:
         The author may have named a job or a cluster, so that its name leads to what an earlier attempt met.
         """
         begun, then = moment(getattr(self.context.get("ti"), "start_date", None)), moment(at)
-        return begun is None or then is None or then >= begun - _SKEW
+        return begun is None or then is None or then >= begun - SKEW
 
 
 _CLIENTS = ("botocore", "boto3", "kubernetes")

@@ -205,6 +205,6 @@ def _as_it_ended(pod: dict[str, Any], past: Past) -> dict[str, Any]:
     ours = [
         {"name": one.get("name"), "state": {"terminated": end}}
         for one, end in ends
-        if past.since and past.saw(end.get("finished_at"))
+        if past.since and past.saw_here(end.get("finished_at"))
     ]
     return as_it_was(pod, ours) if ours else pod

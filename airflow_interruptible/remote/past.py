@@ -6,7 +6,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from airflow_interruptible.remote.answer import Answer, moment
+from airflow_interruptible.remote.answer import SKEW, Answer, moment
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -41,9 +41,14 @@ class Past:
         return replace(answer, known={**known, **answer.known})
 
     def saw(self, at: object) -> bool:
-        """Whether something that happened then may have ended the attempt. Without a start, anything may.
+        """Whether something that happened then, by a service's clock, may have ended the attempt.
 
-        Services stamp what happens in whole seconds, so the second in which the attempt started counts.
+        Without a start, anything may.
         """
+        then = moment(at)
+        return self.since is None or (then is not None and then >= self.since - SKEW)
+
+    def saw_here(self, at: object) -> bool:
+        """The same of something that its own machine has stamped, which it does in whole seconds."""
         then = moment(at)
         return self.since is None or (then is not None and then >= self.since.replace(microsecond=0))

@@ -33,6 +33,8 @@ if TYPE_CHECKING:
 
     from sqlalchemy.orm import Session
 
+_random = random.SystemRandom()  # `dag.test()` settles in the author's process, whose generator is theirs
+
 _STAYS = "An attempt of task instance %s could not be placed; it stays where the last one was."
 
 
@@ -127,7 +129,7 @@ def _known(session: Session, turn: Turn, ledger: Ledger | None, conf: Mapping[st
         found=known(session, key, turn.last, turn.said, turn.marker.capacity) if silent else None,
         reported=turn.kept.retry_reason if turn.happened is Happened.REPORTED else None,
         now=datetime.now(timezone.utc).isoformat(timespec="milliseconds"),
-        jitter=random.random(),
+        jitter=_random.random(),
     )
 
 

@@ -18,6 +18,8 @@ from pathlib import Path
 from random import Random
 from typing import TYPE_CHECKING, Any
 
+from waiting import PATIENCE
+
 from airflow_interruptible.core.budget import Budget
 from airflow_interruptible.core.capacity import CapacityType
 from airflow_interruptible.core.ending import Ending
@@ -90,7 +92,7 @@ def seed(lab: SpotLab, run_id: str) -> None:
         "AIRFLOW__INTERRUPTIBLE__SESSION_EVENTS": "False",  # these rows are history, nothing follows from them
         "PYTHONPATH": os.pathsep.join([lab.stack.env.get("PYTHONPATH", ""), str(Path(__file__).parents[2])]),
     }
-    subprocess.run([sys.executable, __file__, run_id], env=environment, check=True, timeout=120)
+    subprocess.run([sys.executable, __file__, run_id], env=environment, check=True, timeout=PATIENCE)
 
 
 def write(session: Session, run_id: str, story: Story) -> None:

@@ -13,7 +13,7 @@ import httpx
 import pytest
 from e2e.ui import people
 from e2e.ui.browser import Faults, chromium, new_context
-from e2e.ui.seeding import DAG, SCRIPT, seed
+from e2e.ui.seeding import DAG, ERROR, SCRIPT, seed
 from playwright.sync_api import expect
 from waiting import PATIENCE
 
@@ -157,6 +157,28 @@ def test_a_sign_of_the_time_line_leads_to_its_row_whatever_is_filtered_by(visit:
     expect(page.locator("#attempt-1")).to_be_focused()
 
 
+def test_an_engineer_whose_run_was_red_goes_from_the_run_to_the_error_and_the_log(visit: Open) -> None:
+    page = visit("dags/spot_stories/runs/stories")
+    page.get_by_role("link", name="Attempts").click()
+    inside = page.frame_locator(FRAME)
+    wait_until_shown(inside)
+    expect(inside.locator("#summary")).to_contain_text(re.compile(r"\d+ interruptions hit \d of \d task instances"))
+    inside.get_by_label("Show", exact=True).select_option("charged")
+    wait_until(lambda: page.url, lambda url: "show=charged" in url, what="Airflow's own address", timeout=PATIENCE)
+    inside.get_by_label("Task", exact=True).fill("twel")
+    rows = inside.locator("#content tbody tr")
+    expect(rows).to_have_count(1)
+    page.reload()  # the address of Airflow's page holds it all
+    expect(rows).to_have_count(1)
+    picture(page, "run")
+    rows.get_by_role("link").click()
+    page.wait_for_url(re.compile("tasks/twelve/plugin/interruptible-attempts"))
+    expect(inside.get_by_role("heading", name="What to do")).to_be_visible()
+    expect(inside.locator("#attempt-4 code").first).to_have_text(ERROR)
+    inside.get_by_role("link", name="Log of attempt 4").click()
+    page.wait_for_url(re.compile(r"tasks/twelve/?\?try_number=4"))
+
+
 def test_a_mapped_task_says_which_of_its_indexes_were_hit(visit: Open) -> None:
     page = visit(attempts_path("shards"), allow="status of 404")
     page.get_by_role("link", name=re.compile("its indexes are told here")).click()
@@ -164,6 +186,29 @@ def test_a_mapped_task_says_which_of_its_indexes_were_hit(visit: Open) -> None:
     rows = page.frame_locator(FRAME).locator("#content tbody tr")
     expect(rows).to_have_count(3)
     expect(rows.first).to_contain_text("shards [1]")
+
+
+def test_a_platform_engineer_finds_the_zone_that_is_bad_and_sends_the_link(visit: Open) -> None:
+    page = visit("plugin/interruptions")
+    inside = page.frame_locator(FRAME)
+    wait_until_shown(inside)
+    zones = inside.locator("section[aria-labelledby=by-zone]")
+    zones.get_by_role("button", name="Per 100 spot h").click()
+    rates = zones.locator("tbody td[data-label='Per 100 spot h'] .number").all_inner_texts()
+    numbers = [float(rate.replace(",", "")) for rate in rates if rate[0].isdigit()]
+    assert numbers == sorted(numbers, reverse=True)
+    assert len(numbers) >= 2
+    money = inside.locator(".estimate .figure").inner_text()
+    inside.locator("section[aria-labelledby=by-cause]").get_by_role("button", name="Infrastructure").click()
+    wait_until(lambda: page.url, lambda url: "cause=infrastructure" in url, what="Airflow's address", timeout=PATIENCE)
+    wait_until_shown(inside)
+    expect(inside.locator(".estimate .figure")).to_have_text(money)
+    page.go_back()
+    expect(inside.get_by_label("Cause", exact=True)).to_have_value("")
+    inside.get_by_label("Dag", exact=True).fill("TRAIN")
+    expect(inside.locator("section[aria-labelledby=by-dag] tbody tr")).to_have_count(1)
+    inside.get_by_label("Time", exact=True).select_option("90d")
+    expect(inside.get_by_text("nothing is known of what was before")).to_be_visible()
 
 
 @pytest.mark.parametrize("path", ["dags/spot_stories", "dags/spot_stories/tasks/twelve"])
@@ -439,7 +484,7 @@ def test_an_api_server_that_comes_back_is_asked_again(visit: Open) -> None:
     page.clock.install()
     page.reload()
     expect(page.get_by_role("alert")).to_contain_text("Airflow does not answer")
-    page.unroute("**/interruptible/api/**")
+    page.unroute_all(behavior="wait")
     page.clock.fast_forward(11_000)
     expect(page.locator(OUTCOMES)).to_have_text(["Success"])
     expect(page.get_by_role("alert")).to_have_count(0)
@@ -454,7 +499,7 @@ def test_figures_grow_while_older_attempts_are_read(visit: Open) -> None:
     older = page.get_by_text("Older attempts are still being read")
     expect(older).to_be_visible()
     expect(page.locator("main[aria-busy=true]")).to_be_attached()
-    page.unroute("**/api/report*")
+    page.unroute_all(behavior="wait")  # one that is under way would be answered twice
     wait_until_shown(page)
     expect(older).to_have_count(0)
     assert page.locator(".totals").inner_text() == whole

@@ -77,8 +77,6 @@ def test_first_attempts_cost_no_statement_each(deploy: Any, statements: list[str
     deployment.start_run()
     reading = [statement for statement in statements if statement.startswith("SELECT")]
     assert len(reading) <= 3
-    deployment.expanded()
-    statements.clear()
 
 
 # -- a clear is an event
