@@ -113,6 +113,18 @@ class Book:
         written = self.ledger.records.get(self.attempt)
         return written is None and self.placement.capacity is not self.history.next_placement.capacity
 
+    def reopened(self) -> Book:
+        """Return the book as it is now: somebody else may have written since it was opened.
+
+        :raises LedgerError: it is no ledger any more, or this task instance was cleared.
+        :raises Exception: whatever Airflow raises when the store cannot be reached.
+        """
+        document = self.store.get(KEY)
+        if document is None:
+            return self
+        ledger = Ledger.from_json(document).at(self.attempt, self.ledger.max_tries, self.annotation.budget)
+        return replace(self, ledger=replace(ledger, terms=self.ledger.terms))
+
     def starting_record(self) -> Record:
         """Return this attempt's entry as it runs here and now. A resumed attempt keeps its first start."""
         record = _back(self.record)

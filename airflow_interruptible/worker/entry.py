@@ -13,6 +13,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Any
 
+from airflow_interruptible.exceptions import LedgerError
 from airflow_interruptible.worker.book import now
 
 if TYPE_CHECKING:
@@ -102,6 +103,9 @@ class Entry:
 
     def _write(self, book: Book, record: Record) -> None:
         try:
-            book.write(record, book.history)
+            now_open = book.reopened()
+            now_open.write(record, now_open.history)
+        except LedgerError:
+            self.book = None  # whoever judges this attempt says so; what cannot be read is not written over
         except Exception:
             log.warning("What became known of this attempt cannot be written into its history.", exc_info=True)

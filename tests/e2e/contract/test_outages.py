@@ -16,7 +16,8 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.e2e
 
-SYSTEM_RETRIES = 3
+SYSTEM_RETRIES = 30
+"""Of the Dag ``patient``: more than attempts can fail while a slow machine starts an api-server."""
 
 
 @pytest.fixture(scope="module")

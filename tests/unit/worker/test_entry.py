@@ -111,6 +111,40 @@ def fail(bench: Any, error: BaseException, before: Callable[[Notes], object] = i
         bench.evaluate(error)
 
 
+# -- what somebody else writes meanwhile
+
+
+@pytest.mark.parametrize(
+    "document",
+    [{"version": 99}, {"version": 1, "max_tries": 5, "bases": [1], "attempts": {}}],
+    ids=["of another version", "cleared by the server"],
+)
+def test_what_cannot_be_gone_on_with_is_not_written_over(
+    bench: Any, cloud: Cloud, document: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bench, asked = bench(), threading.Event()
+    cloud.hold = threading.Event()
+    with attempt(bench.task, bench.context):
+        assert cloud.placed.wait(60)
+        monkeypatch.setattr(bench.store, "get", lambda key: asked.set() or document)
+        writes = bench.store.writes
+        cloud.hold.set()
+        assert asked.wait(60)
+    assert bench.store.writes == writes
+
+
+def test_what_somebody_else_adds_is_kept(bench: Any, cloud: Cloud) -> None:
+    bench = bench()
+    cloud.hold = threading.Event()
+    with attempt(bench.task, bench.context):
+        assert cloud.placed.wait(60)
+        added = bench.ledger.with_record(2, Record(SPOT, reason="by another"))
+        bench.store.set("interruptible", added.to_json())
+        cloud.hold.set()
+        until(lambda: "zone" in bench.ledger.records[1].where)
+    assert bench.ledger.records[2].reason == "by another"
+
+
 # -- where it runs
 
 

@@ -43,7 +43,7 @@ def scripted(dag_id, **arguments):
 for retries, system_retries in ((0, 3), (1, 3), (2, 3), (2, 0)):
     scripted(f"u{retries}_s{system_retries}", retries=retries, system_retries=system_retries)
 
-scripted("patient", retries=2, system_retry_delay=10)
+scripted("patient", retries=2, system_retries=30, system_retry_delay=10)
 scripted("not_interruptible", retries=2, interruptible=False)
 
 
