@@ -60,6 +60,6 @@ def _check_configured(name: str) -> None:
         ExecutorLoader.lookup_executor_name_by_str(name)
     except UnknownExecutorException as error:
         raise ConfigurationError(
-            f"compute 'executor' names {name!r}, which [core] executor does not have: the scheduler could never start "
-            "the task. Add it there, or correct compute_options."
+            f"compute 'executor' names {name!r}, which executor in section core of airflow.cfg does not have: the "
+            "scheduler could never start the task. Add it there, or correct compute_options."
         ) from error

@@ -21,12 +21,14 @@ from airflow.sdk.exceptions import (
 )
 
 from airflow_interruptible.annotation import annotation_of
+from airflow_interruptible.core.bounded import NAME
 from airflow_interruptible.core.cause import Cause, Charge
 from airflow_interruptible.core.verdict import AttemptVerdict, decide
+from airflow_interruptible.core.words import ARGUMENTS, meant
 from airflow_interruptible.exceptions import Interrupted
 from airflow_interruptible.settings import get_settings
 from airflow_interruptible.worker import warm_shutdown
-from airflow_interruptible.worker.book import Book, now
+from airflow_interruptible.worker.book import Book, conf_of, now
 from airflow_interruptible.worker.entry import Entry
 from airflow_interruptible.worker.error_line import error_line
 from airflow_interruptible.worker.fate import ended_by_a_person
@@ -104,6 +106,7 @@ class RunningAttempt:
             _refuse_if_exhausted(book)
             book = self._task.interruptible_book = _begin(book)
             self._entry.begun(book)
+        _look_for_typos(self._context)
         _tried("Those above this task will not be heard.", lambda: self._listening.enter_context(supervised()))
         if get_settings().notices:
             self._listener.start()
@@ -192,6 +195,13 @@ def _open(task: Any, context: Context) -> Book | None:
     except Exception:
         log.warning("The history of this task cannot be read, so this attempt is not counted.", exc_info=True)
         return None
+
+
+def _look_for_typos(context: Context) -> None:
+    """Airflow has no schema for a run's conf, so nobody else would say that a word is misspelled."""
+    for name in conf_of(context):
+        if isinstance(name, str) and meant(name) == ARGUMENTS[0]:
+            log.warning("This run's conf says %a, which nobody reads. Did you mean %a?", name[:NAME], ARGUMENTS[0])
 
 
 def _refuse_if_exhausted(book: Book) -> None:

@@ -69,7 +69,7 @@ class Book:
         """
         ti: Any = context["ti"]
         annotation = annotation_of(task)
-        setting = resolve_interruptible(task, annotation.interruptible, _conf(context))
+        setting = resolve_interruptible(task, annotation.interruptible, conf_of(context))
         store = context["task_state_store"]
         attempt = max(ti.try_number, 1)  # `airflow tasks test` runs number 0
         terms = Terms(annotation.budget, setting.interruptible)
@@ -174,7 +174,8 @@ def _back(record: Record) -> Record:
     return replace(record, left=None, away=record.away + max(0, round(gone)))
 
 
-def _conf(context: Context | Mapping[str, Any]) -> Mapping[str, Any]:
+def conf_of(context: Context | Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return the conf of the run, empty if it has none."""
     conf = getattr(context.get("dag_run"), "conf", None)
     return conf if isinstance(conf, Mapping) else {}
 

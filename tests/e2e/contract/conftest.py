@@ -1,4 +1,4 @@
-"""One stack for every module in this folder: SQLite, LocalExecutor, default settings but for the pace."""
+"""One stack for every module in this folder, gone after the last: SQLite, LocalExecutor, defaults but for the pace."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ CONFIG = {
 }
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def lab() -> Iterator[SpotLab]:
     """The stack."""
     with SpotLab(Path(__file__).parent / "dags", config=CONFIG, triggerer=True) as running:

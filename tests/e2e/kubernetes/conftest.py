@@ -59,13 +59,13 @@ def config(cluster: KubernetesCluster) -> dict[str, dict[str, Any]]:
     }
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def cluster() -> Iterator[KubernetesCluster]:
     with KubernetesCluster(Settings(namespaces=[NAMESPACE], autoscaler="cluster-autoscaler")) as cluster:
         yield cluster
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def stage(cluster: KubernetesCluster, remember: Callable[[SpotLab], SpotLab]) -> Iterator[Stage]:
     witness = Witness(cluster)
     watching = threading.Thread(target=witness.watch)
@@ -93,7 +93,7 @@ def stage(cluster: KubernetesCluster, remember: Callable[[SpotLab], SpotLab]) ->
             watching.join()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def played(stage: Stage) -> dict[str, Played]:
     """All scenes, over."""
     return stage.play_all(SCENES)

@@ -120,6 +120,16 @@ def test_what_the_policy_is_never_asked_about_is_written_down_here(bench: Any, e
     assert type(error).__name__ in str(record.reason)
 
 
+@pytest.mark.parametrize(("said", "warned"), [("interruptable", 1), ("epochs", 0), ("interruptible", 0)])
+def test_a_word_of_the_run_s_conf_that_is_nearly_ours_is_asked_about(
+    bench: Any, warnings_of: Callable[[], list[str]], said: str, warned: int
+) -> None:
+    bench = bench(conf={said: False})
+    with attempt(bench.task, bench.context):
+        pass
+    assert len([warning for warning in warnings_of() if "Did you mean 'interruptible'?" in warning]) == warned
+
+
 def test_a_run_that_says_nonsense_fails_the_task_clearly(bench: Any) -> None:
     bench = bench(conf={"interruptible": "yes"})
     with pytest.raises(AirflowFailException, match=r"dag_run\.conf says 'yes'.*Write True"):
