@@ -9,6 +9,8 @@ import sys
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
+from airflow_interruptible.server.seam import SeamChangedError
+
 if TYPE_CHECKING:
     import argparse
     from collections.abc import Iterator, Sequence
@@ -46,7 +48,7 @@ def one_line(text: object) -> str:
 
 @contextmanager
 def in_words() -> Iterator[None]:
-    """Run a command: end quietly once nobody reads it any more, as in ``| head``, and say what a database refused.
+    """Run a command: end quietly once nobody reads it, as in ``| head``, and say what Airflow or its database lacks.
 
     :raises SystemExit: with status 141 or 1.
     """
@@ -58,6 +60,8 @@ def in_words() -> Iterator[None]:
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # or Python itself would complain at its end
         raise SystemExit(_NOBODY_READS) from None
+    except SeamChangedError as error:
+        sys.exit(str(error))
     except Exception as error:
         if not _is_from_database(error):
             raise

@@ -10,10 +10,14 @@ from airflow.executors.base_executor import BaseExecutor
 from airflow_interruptible.marker import Marker
 from airflow_interruptible.server import seam
 from airflow_interruptible.server.apart import tolerated
+from airflow_interruptible.server.complaints import complaints
 from airflow_interruptible.server.placing import settle_queued
+from airflow_interruptible.server.seam import SeamChangedError
 
 if TYPE_CHECKING:
     from sqlalchemy.orm import Session
+
+_STAYS = "An attempt could not be placed; it stays where the last one was."
 
 
 class PlacingExecutor(BaseExecutor):
@@ -24,8 +28,11 @@ class PlacingExecutor(BaseExecutor):
         task_instance = getattr(workload, "ti", None)
         marker = Marker.from_config(getattr(task_instance, "executor_config", None))
         if marker is not None:
-            with tolerated("An attempt could not be placed; it stays where the last one was."):
-                _place(task_instance, marker, session)
+            try:
+                with tolerated(_STAYS):
+                    _place(task_instance, marker, session)
+            except SeamChangedError as error:
+                complaints.tell(_STAYS, error)
         super().queue_workload(workload, session)
 
 

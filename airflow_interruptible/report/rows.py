@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from airflow_interruptible.ledger import KEY
 from airflow_interruptible.report.entry import Row, since_1970
-from airflow_interruptible.server import seam
+from airflow_interruptible.server import seam, state_store
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -45,7 +45,7 @@ def since(session: Session, moment: datetime, limit: int) -> Iterator[list[Row]]
     """Return the ledgers that may tell of something later than ``moment``, the latest first, in batches."""
     from sqlalchemy import or_
 
-    store, ti = seam.stored_states(), seam.models().task_instance
+    store, ti = state_store.stored_states(), seam.models().task_instance
     later = or_(store.updated_at >= moment, ti.end_date >= moment, ti.state.is_(None), ti.state.not_in(seam.FINISHED))
     question = _joined(_columns()).where(later).order_by(store.updated_at.desc()).limit(limit)
     found = session.execute(question, execution_options={"yield_per": _BATCH})
@@ -60,7 +60,7 @@ def fingerprints(session: Session) -> dict[int, tuple[Any, ...]]:
     """
     from sqlalchemy import case, func
 
-    store, ti = seam.stored_states(), seam.models().task_instance
+    store, ti = state_store.stored_states(), seam.models().task_instance
     thousand = store.id // THOUSAND
     numbers = [
         func.count(),
@@ -88,7 +88,7 @@ def versions(session: Session, limit: int, thousands: Sequence[int] | None = Non
 
     :param thousands: only of these; None is all.
     """
-    store = seam.stored_states()
+    store = state_store.stored_states()
     question = _joined(_columns()[:LENGTH]).order_by(store.updated_at.desc()).limit(limit)
     if thousands is not None:
         question = question.where((store.id // THOUSAND).in_(thousands))
@@ -105,7 +105,7 @@ def later(version: Version, moment: float) -> bool:
 
 def some(session: Session, ids: Sequence[int]) -> Iterator[list[Row]]:
     """Return the ledgers with these ids, in batches."""
-    store = seam.stored_states()
+    store = state_store.stored_states()
     for first in range(0, len(ids), _BATCH):
         found = session.execute(_joined(_columns()).where(store.id.in_(ids[first : first + _BATCH])))
         yield [Row._make(values) for values in found]
@@ -113,7 +113,7 @@ def some(session: Session, ids: Sequence[int]) -> Iterator[list[Row]]:
 
 def of_run(session: Session, dag_id: str, run_id: str, limit: int) -> list[Row]:
     """Return the ledgers of one Dag run."""
-    store = seam.stored_states()
+    store = state_store.stored_states()
     question = _joined(_columns()).where(store.dag_id == dag_id, store.run_id == run_id).limit(limit)
     return [Row._make(values) for values in session.execute(question)]
 
@@ -122,7 +122,7 @@ def _columns() -> list[Any]:
     """The columns of a :class:`.Row`, in its order."""
     from sqlalchemy import DateTime, String, type_coerce
 
-    store, ti, run = seam.stored_states(), seam.models().task_instance, seam.models().dag_run
+    store, ti, run = state_store.stored_states(), seam.models().task_instance, seam.models().dag_run
     as_the_driver_gives_it = DateTime(timezone=True)
     return [
         store.id,
@@ -133,7 +133,7 @@ def _columns() -> list[Any]:
         store.dag_id,
         store.run_id,
         store.task_id,
-        getattr(store, next(iter(seam.stored_index()))),
+        getattr(store, next(iter(state_store.stored_index()))),
         store.value,
         type_coerce(run.created_at, as_the_driver_gives_it),
     ]
@@ -142,9 +142,9 @@ def _columns() -> list[Any]:
 def _joined(columns: list[Any]) -> Any:
     from sqlalchemy import and_, select
 
-    store, ti, run = seam.stored_states(), seam.models().task_instance, seam.models().dag_run
+    store, ti, run = state_store.stored_states(), seam.models().task_instance, seam.models().dag_run
     of_run = and_(store.dag_id == run.dag_id, store.run_id == run.run_id)
-    names = {name: name for name in ("dag_id", "run_id", "task_id")} | seam.stored_index()
+    names = {name: name for name in ("dag_id", "run_id", "task_id")} | state_store.stored_index()
     same = and_(*(getattr(store, theirs) == getattr(ti, own) for theirs, own in names.items()))
     found = select(*columns).select_from(store).outerjoin(ti, same).where(store.key == KEY)
     return found.outerjoin(run, of_run) if len(columns) == len(Row._fields) else found

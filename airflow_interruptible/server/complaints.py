@@ -10,6 +10,8 @@ import logging
 import threading
 from typing import TYPE_CHECKING
 
+from airflow_interruptible.server.seam import SeamChangedError
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -40,7 +42,9 @@ class Complaints:
             if key not in self._counts and len(self._counts) >= _IN_FULL:
                 key = "any other trouble"
             count = self._counts[key] = self._counts.get(key, 0) + 1
-        if count == 1:
+        if count == 1 and isinstance(error, SeamChangedError):  # a sentence tells all of it
+            log.warning("%s %s", error, what)
+        elif count == 1:
             log.warning("%s", what, exc_info=error)
         elif str(count).strip("0") == "1":  # 10, 100, 1000, ...
             log.warning("%s That has happened %d times: %s", what, count, key)

@@ -74,9 +74,7 @@ class _Observer:
         except SeamChangedError as error:
             self.active = False
             log.warning(
-                "airflow-interruptible does not know this version of Airflow (%s), so attempts stay where their first "
-                "one was placed. Both budgets still hold. Look for a newer airflow-interruptible.",
-                error,
+                "%s Until then, attempts stay where their first one was placed. Both budgets still hold.", error
             )
         except SQLAlchemyError:
             raise  # every statement of ours stands in a savepoint: what that could not undo, Airflow has to know

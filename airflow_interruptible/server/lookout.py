@@ -113,7 +113,10 @@ class Found:
 
 def _begin(job_id: int) -> Round | None:
     late = get_settings().late_heartbeat
-    return (Watch(job_id, late).look, _PAUSE) if late else None
+    if not late:
+        return None
+    overdue.check()
+    return Watch(job_id, late).look, _PAUSE
 
 
 found = Found()

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 from airflow_interruptible.exceptions import LedgerError
 from airflow_interruptible.ledger import KEY, Ledger
 from airflow_interruptible.remote.presence import Life
-from airflow_interruptible.server import seam
+from airflow_interruptible.server import seam, state_store
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator
@@ -31,6 +31,17 @@ _RUNNING = "running"
 
 _MOST = 500
 """Attempts in one look: as many as a few calls can ask about. The longest silent come first."""
+
+
+_COLUMNS = {"id", "last_heartbeat_at", "external_executor_id", "queued_by_job_id"}
+
+
+def check() -> None:
+    """Make sure that this Airflow is one that we know.
+
+    :raises SeamChangedError: something has moved; the message names it.
+    """
+    seam.require(seam.models().task_instance, _COLUMNS)
 
 
 @dataclass(frozen=True)
@@ -98,7 +109,7 @@ def expire(attempt: Overdue) -> bool:
 def _record(session: Session, row: Any) -> Record | None:
     """What the ledger knows of the attempt; None for a task that nobody keeps books on."""
     try:
-        return Ledger.from_json(seam.read_state(session, row, KEY)).records.get(row.try_number)
+        return Ledger.from_json(state_store.read_state(session, row, KEY)).records.get(row.try_number)
     except (LedgerError, ValueError):  # nothing is known of where it runs, so nothing is done
         return None
 

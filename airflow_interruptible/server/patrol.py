@@ -53,7 +53,7 @@ class Patrol:
         try:
             found = self._begin(job_id)
         except (SeamChangedError, ConfigurationError) as error:
-            log.warning("%s in section interruptible of airflow.cfg has no effect: %s. %s", self._name, error,
+            log.warning("%s in section interruptible of airflow.cfg has no effect. %s %s", self._name, error,
                         self._instead)  # fmt: skip
             return
         if found is not None:

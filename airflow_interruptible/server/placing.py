@@ -19,7 +19,7 @@ from airflow_interruptible.exceptions import ConfigurationError, LedgerError
 from airflow_interruptible.ledger import KEY, Ledger
 from airflow_interruptible.marker import Marker, tolerated_by, without_marker
 from airflow_interruptible.metrics import TaskMetrics
-from airflow_interruptible.server import counting, seam
+from airflow_interruptible.server import counting, seam, state_store
 from airflow_interruptible.server.apart import apart, tolerated
 from airflow_interruptible.server.complaints import complaints
 from airflow_interruptible.server.flush import UP_FOR_RETRY, Happened, Turn
@@ -109,7 +109,7 @@ def _stays(row: Any) -> str:
 
 def _ledger(session: Session, turn: Turn) -> Ledger | None:
     try:
-        ledger = Ledger.from_json(seam.read_state(session, turn.row, KEY))
+        ledger = Ledger.from_json(state_store.read_state(session, turn.row, KEY))
         ledger.at(turn.last + 1, turn.row.max_tries, turn.marker.budget)  # it refuses what cannot be at this attempt
     except (LedgerError, ValueError) as error:
         complaints.tell("A history cannot be read. It stays as it is, and the next attempt goes on demand.", error)
@@ -136,7 +136,7 @@ def _known(session: Session, turn: Turn, ledger: Ledger | None, conf: Mapping[st
 def _keep(session: Session, turn: Turn, decision: Decision) -> None:
     """Write down what is known of the last attempt: in the ledger, and in the row that keeps its try."""
     if decision.ledger is not None:
-        seam.write_state(session, turn.row, KEY, decision.ledger.to_json())
+        state_store.write_state(session, turn.row, KEY, decision.ledger.to_json())
     if decision.verdict is None:
         return
     ended = turn.row if turn.kept is None else turn.kept

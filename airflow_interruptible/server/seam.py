@@ -11,10 +11,8 @@ is the task instance now, or its try to come, and the others are archived. Mappe
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime, timedelta, timezone
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
@@ -44,19 +42,28 @@ UNFINISHED_RUN = frozenset({"queued", "running"})
 
 _LARGEST = 2**31 - 1  # of a column of whole numbers
 
-_ENDING_COLUMNS = {"start_date", "end_date", "retry_delay_override", "retry_reason"}
+_ENDING_COLUMNS = {"start_date", "end_date", "hostname", "retry_delay_override", "retry_reason"}
 _TRY_COLUMNS = _ENDING_COLUMNS | {
     *("dag_id", "task_id", "run_id", "map_index", "try_number", "max_tries"),
     *("queue", "executor", "executor_config", "state", "queued_by_job_id", "next_method"),
 }
+_ROW_COLUMNS = {"id", "dag_run"}
 _ROWS_ARE_TRIES_COLUMNS = {"working_set", "archived_reason", "region_id", "region_index"}
 _LOG_COLUMNS = {"event", "extra", "dag_id", "task_id", "run_id", "map_index"}
-_STORE_COLUMNS = {"id", "dag_id", "run_id", "task_id", "key", "value", "updated_at"}
-_RUN_COLUMNS = {"dag_id", "run_id", "conf", "state"}
+_RUN_COLUMNS = {"dag_id", "run_id", "conf", "state", "created_at"}
 
 
 class SeamChangedError(InterruptibleError):
-    """This Airflow's metadata database is not the one this package knows."""
+    """This Airflow is not one that this package knows. The message is the sentence that everybody is told.
+
+    :param what: the name that has moved, or is not what it was.
+    """
+
+    def __init__(self, what: str) -> None:
+        super().__init__(
+            f"This version of airflow-interruptible does not know this version of Airflow: {what}. Look for a newer "
+            "airflow-interruptible."
+        )
 
 
 @dataclass(frozen=True)
@@ -97,15 +104,23 @@ def models() -> Models:
         raise SeamChangedError(f"a model of Airflow's metadata database has moved: {error}") from error
     found = Models(TaskInstance, history, DagRun, Log)
     wanted: list[tuple[Any, set[str]]] = [
-        (TaskInstance, _TRY_COLUMNS | (_ROWS_ARE_TRIES_COLUMNS if found.tries_are_rows else set())),
+        (TaskInstance, _TRY_COLUMNS | _ROW_COLUMNS | (_ROWS_ARE_TRIES_COLUMNS if found.tries_are_rows else set())),
         (history, _TRY_COLUMNS),
         (DagRun, _RUN_COLUMNS),
         (Log, _LOG_COLUMNS),
     ]
     for model, columns in wanted:
-        if missing := columns - set(model.__mapper__.all_orm_descriptors.keys()):
-            raise SeamChangedError(f"{model.__name__} has no {', '.join(sorted(missing))}")
+        require(model, columns)
     return found
+
+
+def require(model: Any, columns: set[str]) -> None:
+    """Make sure that a model has these columns.
+
+    :raises SeamChangedError: it has not; the message names them.
+    """
+    if missing := columns - set(model.__mapper__.all_orm_descriptors.keys()):
+        raise SeamChangedError(f"{model.__name__} has no {', '.join(sorted(missing))}")
 
 
 def key_of(row: Any) -> Key:
@@ -217,58 +232,6 @@ def conf_of(session: Session, dag_id: str, run_id: str) -> Mapping[str, Any]:
     return conf if isinstance(conf, Mapping) else {}
 
 
-def read_state(session: Session, row: Any, key: str) -> Any:
-    """Return a value of the task state store, None if there is none.
-
-    :raises ValueError: it is not JSON, is nested without end, or holds half a character, which nobody could send on.
-    """
-    from airflow.state import get_state_backend
-    from pydantic_core import from_json
-
-    stored = get_state_backend().get(_scope(row), key, session=session)
-    return None if stored is None else from_json(stored)
-
-
-def write_state(session: Session, row: Any, key: str, value: Any) -> None:
-    """Write a value to the task state store, with the life time that Airflow gives to what workers write."""
-    from airflow.configuration import conf
-    from airflow.state import get_state_backend
-
-    days = conf.getint("state_store", "default_retention_days", fallback=30)
-    expires_at = datetime.now(timezone.utc) + timedelta(days=days) if days > 0 else None
-    get_state_backend().set(_scope(row), key, json.dumps(value), expires_at=expires_at, session=session)
-
-
-def stored_states() -> type[Any]:
-    """Return the model of the task state store.
-
-    :raises SeamChangedError: the store is not in this database, or not as this package knows it.
-    """
-    from airflow.state import get_state_backend
-    from airflow.state.metastore import MetastoreBackend
-
-    if not isinstance(get_state_backend(), MetastoreBackend):
-        raise SeamChangedError(
-            f"[state_store] backend is {type(get_state_backend()).__name__}, whose contents cannot be listed. "
-            "Reports need Airflow's own, which is the default."
-        )
-    try:
-        from airflow.models.task_state_store import TaskStateStoreModel
-    except ImportError as error:
-        raise SeamChangedError(f"a model of Airflow's metadata database has moved: {error}") from error
-    indexed = {"region_id", "region_index"} if models().tries_are_rows else {"map_index"}
-    if missing := (_STORE_COLUMNS | indexed) - set(TaskStateStoreModel.__mapper__.all_orm_descriptors.keys()):
-        raise SeamChangedError(f"{TaskStateStoreModel.__name__} has no {', '.join(sorted(missing))}")
-    return TaskStateStoreModel
-
-
-def stored_index() -> dict[str, str]:
-    """Return which columns of a task instance a row of the task state store names beside its task: its by ours."""
-    if models().tries_are_rows:
-        return {"region_index": "region_index", "region_id": "region_id"}
-    return {"map_index": "map_index"}
-
-
 def unfit(values: Mapping[str, Any]) -> str | None:
     """Return what Airflow's columns of a task instance would not take, None if they take all.
 
@@ -282,11 +245,3 @@ def unfit(values: Mapping[str, Any]) -> str | None:
         if isinstance(value, int) and abs(value) > _LARGEST:
             return f"{name} takes no number as large as {value}"
     return None
-
-
-def _scope(row: Any) -> Any:
-    from airflow._shared.state import TaskScope
-
-    dag_id, task_id, run_id, map_index = key_of(row)
-    region = {"region_id": row.region_id} if models().tries_are_rows else {}
-    return TaskScope(dag_id=dag_id, run_id=run_id, task_id=task_id, map_index=map_index, **region)

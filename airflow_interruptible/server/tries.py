@@ -11,7 +11,7 @@ from airflow_interruptible.core.witness import Row
 from airflow_interruptible.exceptions import LedgerError
 from airflow_interruptible.ledger import KEY, Ledger
 from airflow_interruptible.marker import Marker
-from airflow_interruptible.server import seam
+from airflow_interruptible.server import seam, state_store
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -108,7 +108,7 @@ def _retry_at(ti: Any) -> datetime | None:
 
 def _ledger(session: Session, ti: Any) -> Ledger:
     try:
-        document = seam.read_state(session, ti, KEY)
+        document = state_store.read_state(session, ti, KEY)
     except ValueError as error:
         raise LedgerError(
             f"The history under {KEY!r} in the task state store is not JSON that can be read ({error}). Somebody else "

@@ -50,13 +50,16 @@ router = APIRouter(
     responses={**_refusal(401, "Not signed in"), **_refusal(403, "Not allowed to read the Dag")},
 )
 
-_NO_LIST = _refusal(501, "What this Airflow keeps cannot be listed, or a setting cannot be meant")
+_UNKNOWN = _refusal(501, "This version of Airflow is not known")
+_NO_LIST = _refusal(
+    501, "This version of Airflow is not known, what it keeps cannot be listed, or a setting cannot be meant"
+)
 
 
 @router.get(
     "/attempts",
     dependencies=[may_read_task_instances],
-    responses={**_refusal(404, "No such task instance"), **_refusal(409, "Its history cannot be read")},
+    responses={**_refusal(404, "No such task instance"), **_refusal(409, "Its history cannot be read"), **_UNKNOWN},
 )
 def attempts(
     dag_id: str,
@@ -69,7 +72,7 @@ def attempts(
 
     key = (dag_id, task_id, run_id, map_index)
     try:
-        with create_session() as session:
+        with _told(), create_session() as session:
             known = tries.read(session, key)
         if known is not None:
             return of_attempts.answer(key, tell(known))

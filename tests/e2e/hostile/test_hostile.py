@@ -26,7 +26,7 @@ from sqlalchemy import select
 from waiting import PATIENCE
 
 from airflow_interruptible.ledger import KEY
-from airflow_interruptible.server import seam
+from airflow_interruptible.server import state_store
 from airflow_interruptible.testing.polling import wait_until
 
 if TYPE_CHECKING:
@@ -125,7 +125,7 @@ def kill(ids: Sequence[str], scheduler: int) -> list[tuple[str, str]]:
         rows = session.scalars(select(TaskInstance).where(TaskInstance.id.in_(ids))).all()
         for row in rows:
             number = next(_numbers)
-            seam.write_state(session, row, KEY, FORGED[number % len(FORGED)])
+            state_store.write_state(session, row, KEY, FORGED[number % len(FORGED)])
             if number % 2:
                 row.executor_config = {**row.executor_config, "interruptible": MARKERS[number // 2 % len(MARKERS)]}
         session.flush()

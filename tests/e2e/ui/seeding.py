@@ -97,7 +97,7 @@ def seed(lab: SpotLab, run_id: str) -> None:
 
 def write(session: Session, run_id: str, story: Story) -> None:
     """Write one history: Airflow's rows, and the ledger."""
-    from airflow_interruptible.server import seam
+    from airflow_interruptible.server import seam, state_store
 
     ti = seam.find(session, (story.dag_id, story.task_id, run_id, story.map_index))
     attempts = simulate(story.budget, True, [ENDINGS[letter] for letter in story.endings]).attempts
@@ -110,7 +110,7 @@ def write(session: Session, run_id: str, story: Story) -> None:
     ti.start_date, ti.end_date = _time(last.started), _time(last.ended)
     ti.executor_config = _on(ti, last_attempt.capacity)
     ledger = Ledger(story.budget.total_retries, (0,), {attempt.attempt: record for attempt, record in records})
-    seam.write_state(session, ti, LEDGER_KEY, _document(ledger, records))
+    state_store.write_state(session, ti, LEDGER_KEY, _document(ledger, records))
 
 
 def write_past(session: Session, run_id: str) -> None:

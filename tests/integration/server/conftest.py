@@ -35,13 +35,13 @@ from airflow.utils.types import DagRunTriggeredByType, DagRunType
 from mariadb import mariadb
 from metadata import metadata_database
 from postgres import postgres
-from sqlalchemy import event, select, update
+from sqlalchemy import and_, event, select, update
 from sqlalchemy.orm import lazyload, load_only
 
 from airflow_interruptible import interruptible
 from airflow_interruptible.ledger import KEY, Ledger, Record
 from airflow_interruptible.marker import Marker
-from airflow_interruptible.server import seam
+from airflow_interruptible.server import seam, state_store
 from airflow_interruptible.server.complaints import complaints
 from airflow_interruptible.server.install import observer
 
@@ -122,11 +122,19 @@ class Deployment:
         """Schedule and queue the next attempt: a bulk UPDATE, as ``schedule_tis`` does."""
         if not ROWS_ARE_TRIES:
             return self._update(map_index, try_number=TaskInstance.try_number + 1, state="queued")
+        number = self.due(map_index).row(map_index).try_number
+        return self._update(map_index, try_number=max(1, number), state="queued")
+
+    def due(self, map_index: int = -1) -> Deployment:
+        """Let the scheduler get to a retry: where every try is a row, it then refreshes that from the task.
+
+        So it is the moment at which it is placed there. In the other layout it is placed when the last attempt ends.
+        """
         with transaction() as session:
             ti = self._ti(session, map_index)
-            if ti.state == "up_for_retry":
+            if ROWS_ARE_TRIES and ti.state == "up_for_retry":
                 ti.refresh_from_task(self.serialized.get_task(self.task_id), dag_run=ti.dag_run)
-        return self._update(map_index, try_number=max(1, ti.try_number), state="queued")
+        return self
 
     def run(self, map_index: int = -1, record: Record | None = None) -> Deployment:
         """Let a worker run the next attempt; ``record`` is what it writes into the ledger."""
@@ -141,9 +149,10 @@ class Deployment:
         budget = self.marker(map_index).budget
         with transaction() as session:
             ti = self._ti(session, map_index)
-            ledger = Ledger.from_json(seam.read_state(session, ti, KEY))
-            ledger = ledger.at(ti.try_number, ti.max_tries, budget).with_record(ti.try_number, record)
-            seam.write_state(session, ti, KEY, ledger.to_json())
+            ledger = Ledger.from_json(state_store.read_state(session, ti, KEY))
+            number = ti.try_number - (ROWS_ARE_TRIES and ti.state == "up_for_retry")  # which is that of the next one
+            ledger = ledger.at(number, ti.max_tries, budget).with_record(number, record)
+            state_store.write_state(session, ti, KEY, ledger.to_json())
         return self
 
     # -- how an attempt ends
@@ -155,7 +164,7 @@ class Deployment:
         )
         with transaction() as session:
             ti_update_state(self._ti(session, map_index).id, payload, session, DBDagBag())
-        return self
+        return self.due(map_index)
 
     def died(self, map_index: int = -1, said: str | None = None) -> Deployment:
         """D2: the scheduler learns that the process is gone; ``said`` is what the executor says of it."""
@@ -172,11 +181,27 @@ class Deployment:
         """The worker reports a final state: a bulk UPDATE, as ``ti_update_state`` writes it."""
         return self._update(-1, state=state, end_date=utcnow())
 
-    def cleared(self, map_index: int = -1) -> Deployment:
-        """A person clears the task instance."""
+    def clear(self, map_index: int = -1) -> Deployment:
+        """A person clears the task instance, whose worker, if there is one, is yet to hear of it."""
         with transaction() as session:
             clear_task_instances([self._ti(session, map_index)], session)
         return self
+
+    def gone(self) -> Deployment:
+        """The worker of an attempt that was cleared while it ran has ended."""
+        with transaction() as session:
+            ti = self._ti(session)
+            if not ROWS_ARE_TRIES:
+                ti.state = None
+            elif ti.state == "restarting":
+                ti.task = self.serialized.get_task(self.task_id)
+                ti.complete_restart(session=session)
+        return self
+
+    def cleared(self, map_index: int = -1) -> Deployment:
+        """A person clears the task instance. Where every try is a row, that waits for a worker to be gone."""
+        self.clear(map_index)
+        return self.gone() if ROWS_ARE_TRIES else self
 
     def orphaned(self) -> Deployment:
         """The scheduler that queued it is gone: as ``adopt_or_reset_orphaned_tasks`` loads and resets it."""
@@ -215,10 +240,10 @@ class Deployment:
         """The scheduler expands the mapped task."""
         task = self.serialized.get_task(self.task_id)
         with transaction() as session:
-            if ROWS_ARE_TRIES:
-                ti = self._ti(session)
-                ti.task = task
-                ti.expand_mapped_task(session=session)
+            if ROWS_ARE_TRIES:  # what the Dag file spells out, Airflow expands when it makes the run
+                for ti in session.scalars(select(TaskInstance).where(self._here(), TaskInstance.map_index == -1)):
+                    ti.task = task
+                    ti.expand_mapped_task(session=session)
             else:
                 from airflow.models.taskmap import TaskMap
 
@@ -244,12 +269,12 @@ class Deployment:
     def ledger(self, map_index: int = -1) -> Ledger:
         """Return its ledger as it is stored."""
         with transaction() as session:
-            return Ledger.from_json(seam.read_state(session, self._ti(session, map_index), KEY))
+            return Ledger.from_json(state_store.read_state(session, self._ti(session, map_index), KEY))
 
     def set_ledger(self, document: Any) -> Deployment:
         """Store something in place of the ledger."""
         with transaction() as session:
-            seam.write_state(session, self._ti(session), KEY, document)
+            state_store.write_state(session, self._ti(session), KEY, document)
         return self
 
     def set_marker_compute(self, compute: dict[str, Any]) -> Deployment:
@@ -265,12 +290,10 @@ class Deployment:
         return list(rows)
 
     def _ti(self, session: Session, map_index: int = -1) -> Any:
-        model = TaskInstance
-        return session.scalars(
-            select(model).where(
-                model.dag_id == self.dag.dag_id, model.task_id == self.task_id, model.map_index == map_index
-            )
-        ).one()
+        return session.scalars(select(TaskInstance).where(self._here(), TaskInstance.map_index == map_index)).one()
+
+    def _here(self) -> Any:
+        return and_(TaskInstance.dag_id == self.dag.dag_id, TaskInstance.task_id == self.task_id)
 
     def _dag_run(self, session: Session) -> Any:
         return session.scalars(select(DagRun).where(DagRun.dag_id == self.dag.dag_id)).one()

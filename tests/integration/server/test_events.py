@@ -11,8 +11,10 @@ import pytest
 from airflow_interruptible.core.capacity import CapacityType
 from airflow_interruptible.core.cause import Cause, Charge
 from airflow_interruptible.ledger import Record
-from airflow_interruptible.server import seam
+from airflow_interruptible.server import seam, state_store
 from airflow_interruptible.server.install import observer
+
+from .conftest import ROWS_ARE_TRIES
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -105,7 +107,7 @@ def test_the_delay_and_the_reason_are_ours(deploy: Any) -> None:
 
 
 def test_silent_deaths_in_a_row_wait_and_then_go_on_demand(deploy: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("random.random", lambda: 0.5)
+    monkeypatch.setattr("airflow_interruptible.server.placing._random.random", lambda: 0.5)
     deployment = deploy(system_retry_delay=60).trigger().start_run()
     delays = []
     for _ in range(2):
@@ -153,7 +155,8 @@ def test_a_death_in_the_queue_is_kept_like_any_other(deploy: Any) -> None:
     row = deployment.row()
     (kept,) = deployment.history()
     assert (kept.try_number, kept.state, kept.queue) == (1, "failed", queued.queue)
-    assert (kept.task_instance_id, kept.retry_reason) == (queued.id, row.retry_reason)
+    identity = kept.id if ROWS_ARE_TRIES else kept.task_instance_id
+    assert (identity, kept.retry_reason) == (queued.id, row.retry_reason)
     assert row.id != queued.id, "a pod of the lost try cannot pass for the next one"
     assert row.state == "up_for_retry"
     assert (row.retry_delay_override, deployment.ledger().records[1].cause) == (0.0, Cause.INFRASTRUCTURE)
@@ -221,7 +224,7 @@ def test_clearing_a_running_task_starts_both_budgets_afresh(deploy: Any) -> None
     assert where(deployment) == ON_SAFE
     deployment.run(record=Record(ON_DEMAND, started=STARTED)).cleared()
     row = deployment.row()
-    assert (row.state, row.max_tries) == ("restarting", 4)
+    assert (row.state, row.max_tries) == (None if ROWS_ARE_TRIES else "restarting", 4)
     assert where(deployment) == ON_SPOT
     ledger = deployment.ledger()
     assert (ledger.records[2].cause, ledger.records[2].charge) == (Cause.USER_ACTION, Charge.NONE)
@@ -323,7 +326,7 @@ def test_a_task_that_is_not_ours_costs_no_statement(
 
     with_us = story()
     monkeypatch.setattr(observer, "active", False)
-    assert with_us == story()
+    assert sorted(with_us) == sorted(story()), "what Airflow reads anyway may be read earlier"
 
 
 def test_a_task_that_is_not_ours_and_stuck_costs_at_most_one(
@@ -361,7 +364,7 @@ def test_an_error_of_ours_does_not_fail_the_transaction(
     def explode(*_: Any) -> Any:
         raise ZeroDivisionError
 
-    monkeypatch.setattr(seam, "read_state", explode)
+    monkeypatch.setattr(state_store, "read_state", explode)
     deployment.reported()
     monkeypatch.undo()
     assert deployment.row().state == "up_for_retry"
@@ -384,7 +387,7 @@ def test_one_task_with_a_wrong_compute_does_not_stop_the_others(
 ) -> None:
     """Its Dag was parsed where that compute exists; this scheduler may be older."""
     broken = deploy(retries=1).trigger().start_run().run(record=FAILED)
-    broken.set_marker_compute({"name": "of the future"}).reported()
+    broken.set_marker_compute({"name": "of the future"}).died()
     assert broken.row().state == "up_for_retry"
     assert len(warnings_of()) == 1
     fine = deploy(retries=1).trigger().start_run().run(record=FAILED).reported()

@@ -19,13 +19,13 @@ from sqlalchemy import delete, update
 from airflow_interruptible.cli import main
 from airflow_interruptible.core.capacity import CapacityType
 from airflow_interruptible.core.cause import Cause, Charge
+from airflow_interruptible.exceptions import ConfigurationError
 from airflow_interruptible.ledger import Record
 from airflow_interruptible.report import memory as module
 from airflow_interruptible.report.answer import full_report, interruptions
 from airflow_interruptible.report.filters import Filters
 from airflow_interruptible.report.memory import Memory
 from airflow_interruptible.server import seam
-from airflow_interruptible.server.seam import SeamChangedError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -262,7 +262,7 @@ def test_a_database_that_is_away_is_told_and_asked_again(deploy: Any) -> None:
 
 def test_a_store_elsewhere_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("airflow.state.get_state_backend", object)
-    with pytest.raises(SeamChangedError, match="cannot be listed"):
+    with pytest.raises(ConfigurationError, match="cannot be listed"):
         full_report(asked(), memory=Memory())
 
 

@@ -11,7 +11,7 @@ from airflow.sdk.timezone import utcnow
 from airflow.utils.session import create_session
 from sqlalchemy import select
 
-from airflow_interruptible.server import seam
+from airflow_interruptible.server import seam, state_store
 
 
 @pytest.fixture
@@ -69,9 +69,9 @@ def test_values_live_as_long_as_what_workers_write(
     monkeypatch.setenv("AIRFLOW__STATE_STORE__DEFAULT_RETENTION_DAYS", days)
     with create_session(scoped=False) as session:
         ti = seam.find(session, (running.dag.dag_id, "work", "run", -1))
-        assert seam.read_state(session, ti, "key") is None
-        seam.write_state(session, ti, "key", {"a": [1, None]})
-        assert seam.read_state(session, ti, "key") == {"a": [1, None]}
+        assert state_store.read_state(session, ti, "key") is None
+        state_store.write_state(session, ti, "key", {"a": [1, None]})
+        assert state_store.read_state(session, ti, "key") == {"a": [1, None]}
         stored = session.scalars(select(TaskStateStoreModel).where(TaskStateStoreModel.key == "key")).all()[-1]
         expires: Any = stored.expires_at
         left = expires and expires - utcnow()
@@ -84,13 +84,13 @@ def test_a_worker_finds_what_the_server_wrote(running: Any) -> None:
 
     with create_session(scoped=False) as session:
         ti = seam.find(session, (running.dag.dag_id, "work", "run", -1))
-        seam.write_state(session, ti, "shared", {"a": 1})
+        state_store.write_state(session, ti, "shared", {"a": 1})
         session.flush()
         answer = route.get_task_state_store(ti.id, "shared", session)
         assert answer.value == {"a": 1}
         route.set_task_state_store(ti.id, "back", route_body({"b": 2}), session)
         session.flush()
-        assert seam.read_state(session, ti, "back") == {"b": 2}
+        assert state_store.read_state(session, ti, "back") == {"b": 2}
 
 
 def route_body(value: Any) -> Any:

@@ -4,9 +4,11 @@
 from __future__ import annotations
 
 import inspect
+import sys
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from airflow.executors.base_executor import BaseExecutor
 from airflow.jobs.scheduler_job_runner import SchedulerJobRunner
 
 from airflow_interruptible.core.capacity import CapacityType
@@ -93,6 +95,44 @@ def test_another_signature_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(SchedulerJobRunner, "process_executor_events", lambda executor: 0)
     with pytest.raises(SeamChangedError, match="process_executor_events takes executor"):
         unplaced.check()
+
+
+def test_parameters_that_may_be_left_out_are_no_other_signature(monkeypatch: pytest.MonkeyPatch) -> None:
+    def later(executor: Any, job_id: Any, scheduler_dag_bag: Any, session: Any, eager: bool = False) -> int:
+        return 0
+
+    def stricter(executor: Any, job_id: Any, scheduler_dag_bag: Any, session: Any, eager: bool) -> int:
+        return 0
+
+    monkeypatch.setattr(SchedulerJobRunner, "process_executor_events", later)
+    unplaced.check()
+    monkeypatch.setattr(SchedulerJobRunner, "process_executor_events", stricter)
+    with pytest.raises(SeamChangedError, match=r"takes .*, eager"):
+        unplaced.check()
+
+
+def test_a_name_of_tries_that_has_moved_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(BaseExecutor, "get_task_key", lambda ti: None, raising=False)
+    monkeypatch.setitem(sys.modules, "airflow.executors.workloads.types", None)
+    with pytest.raises(SeamChangedError, match="name of a try in executor events has moved"):
+        unplaced.check()
+
+
+def test_a_try_whose_row_is_held_is_ended_later(deploy: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As Airflow 3.4 does with a row that another transaction has locked: the event goes back to its executor."""
+    deployment, other = queued(deploy), queued(deploy)
+    process = SchedulerJobRunner.process_executor_events
+
+    def held(executor: Any, *_: Any) -> int:
+        executor.event_buffer.update(dict(executor.get_event_buffer()))
+        return 0
+
+    monkeypatch.setattr(SchedulerJobRunner, "process_executor_events", held)
+    assert not unplaced.end(key_of(deployment), 1, OURS, WHY)
+    monkeypatch.setattr(SchedulerJobRunner, "process_executor_events", process)
+    assert unplaced.end(key_of(other), 1, OURS, WHY)
+    assert deployment.row().state == "queued", "it is not ended for another's reason"
+    assert unplaced.end(key_of(deployment), 1, OURS, WHY)
 
 
 def test_a_function_that_has_moved_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
