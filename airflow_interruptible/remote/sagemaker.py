@@ -41,7 +41,8 @@ def _describe(failure: Failure, kind: str, call: str) -> Iterator[Answer]:
     if not name:
         return
     job = getattr(failure.task.hook.conn, call)(**{parameter: name})
-    if not failure.saw(job["CreationTime"]) or job.get(state) in _ALIVE:
+    ours = (failure.attribute("launched") or {}).get("launched_job") == name  # also if an earlier attempt created it
+    if not (ours or failure.saw(job["CreationTime"])) or job.get(state) in _ALIVE:
         return
     fields = pick(job, state, "SecondaryStatus", "FailureReason")
     answer = Answer("sagemaker", call, fields)

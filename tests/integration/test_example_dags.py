@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 import pytest
 from aws_api.batch import Batch
 from aws_api.ecs import Ecs
+from aws_api.sagemaker import SageMaker
 from aws_api.server import AwsApi, environment_of
 from kubernetes_api import KubernetesCluster
 
@@ -45,8 +46,9 @@ def cluster() -> Iterator[KubernetesCluster]:
 @pytest.fixture(scope="module")
 def aws() -> Iterator[AwsApi]:
     """The services of AWS that examples launch work on."""
-    ecs, batch = Ecs(), Batch()
-    with AwsApi([ecs, batch]) as api:
+    ecs, batch, sagemaker = Ecs(), Batch(), SageMaker()
+    sagemaker.watching = lambda job: job.end("Completed", "Completed")
+    with AwsApi([ecs, batch, sagemaker]) as api:
         yield api
     ecs.close()
     batch.close()

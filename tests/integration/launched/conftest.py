@@ -21,6 +21,7 @@ from airflow.sdk.bases.operator import ExecutorSafeguard
 from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException, TaskDeferred
 from aws_api.batch import Batch
 from aws_api.ecs import Ecs
+from aws_api.sagemaker import SageMaker
 from aws_api.server import AwsApi, environment_of
 
 from airflow_interruptible.exceptions import Interrupted
@@ -216,9 +217,15 @@ def batch() -> Iterator[Batch]:
 
 
 @pytest.fixture
-def api(ecs: Ecs, batch: Batch, monkeypatch: pytest.MonkeyPatch) -> Iterator[AwsApi]:
+def sagemaker() -> SageMaker:
+    """A SageMaker whose jobs end as a test says."""
+    return SageMaker()
+
+
+@pytest.fixture
+def api(ecs: Ecs, batch: Batch, sagemaker: SageMaker, monkeypatch: pytest.MonkeyPatch) -> Iterator[AwsApi]:
     """The endpoint of those services, to which every client of this process goes."""
-    with AwsApi([ecs, batch]) as endpoint:
+    with AwsApi([ecs, batch, sagemaker]) as endpoint:
         for name, value in environment_of(endpoint).items():
             monkeypatch.setenv(name, value)
         yield endpoint
@@ -245,9 +252,11 @@ class Killer:
 def killer(monkeypatch: pytest.MonkeyPatch) -> Killer:
     """Kills what waits for AWS."""
     from airflow.providers.amazon.aws.hooks.batch_client import BatchClientHook
+    from airflow.providers.amazon.aws.hooks.sagemaker import SageMakerHook
     from botocore.waiter import Waiter
 
-    return Killer(monkeypatch, (Waiter, "wait"), (BatchClientHook, "wait_for_job"))
+    waits = [(Waiter, "wait"), (BatchClientHook, "wait_for_job"), (SageMakerHook, "check_status")]
+    return Killer(monkeypatch, *waits)
 
 
 @pytest.fixture
