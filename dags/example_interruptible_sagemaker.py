@@ -1,18 +1,19 @@
 # SPDX-License-Identifier: Apache-2.0
 """### SageMaker training on managed spot, and off it
 
-**What.** `fit` trains a model on managed spot instances, and the last user attempt trains it on demand. A job that was
-interrupted is forgiven, one that found no capacity is tried on demand, and all attempts go on from the same checkpoint.
+**What.** `tune` looks for hyperparameters and `fit` trains a model, both on managed spot instances, and on demand in
+the last user attempt. A job that was interrupted is forgiven, one that found no capacity is tried on demand, and all
+attempts of `fit` go on from the same checkpoint.
 
 **Why.** Training on GPUs is where spot saves most. SageMaker tells what it has billed, and the history of the attempt
 keeps it.
 
-**When.** SageMakerTrainingOperator, sync or deferrable, mapped or not, under any executor.
+**When.** SageMakerTrainingOperator and SageMakerTuningOperator, sync or deferrable, mapped or not, under any executor.
 
 **Prerequisites.** The connection `aws_default`, a role for SageMaker, a bucket and an image.
 """
 
-from airflow.providers.amazon.aws.operators.sagemaker import SageMakerTrainingOperator
+from airflow.providers.amazon.aws.operators.sagemaker import SageMakerTrainingOperator, SageMakerTuningOperator
 from airflow.sdk import dag
 
 JOB = {
@@ -25,6 +26,24 @@ JOB = {
     "OutputDataConfig": {"S3OutputPath": "s3://example-bucket/models"},
 }
 
+DATA = {
+    "FileSystemDataSource": {
+        "FileSystemId": "fs-0123456789a",
+        "FileSystemAccessMode": "ro",
+        "FileSystemType": "EFS",
+        "DirectoryPath": "/train",
+    }
+}
+TRIAL = {name: value for name, value in JOB.items() if name not in {"TrainingJobName", "CheckpointConfig"}}
+TUNING = {
+    "HyperParameterTuningJobName": "tune-{{ ts_nodash }}",
+    "HyperParameterTuningJobConfig": {
+        "Strategy": "Random",
+        "ResourceLimits": {"MaxNumberOfTrainingJobs": 8, "MaxParallelTrainingJobs": 2},
+    },
+    "TrainingJobDefinition": {**TRIAL, "InputDataConfig": [{"ChannelName": "train", "DataSource": DATA}]},
+}
+
 
 @dag(
     schedule=None,
@@ -33,7 +52,8 @@ JOB = {
     tags=["example", "interruptible"],
 )
 def example_interruptible_sagemaker():
-    SageMakerTrainingOperator(task_id="fit", config=JOB, print_log=False, check_interval=1)
+    tune = SageMakerTuningOperator(task_id="tune", config=TUNING, check_interval=1)
+    tune >> SageMakerTrainingOperator(task_id="fit", config=JOB, print_log=False, check_interval=1)
 
 
 example_interruptible_sagemaker()

@@ -80,6 +80,7 @@ LAUNCHERS: Mapping[str, Launcher | None] = {
     f"{_KUBERNETES}.spark_kubernetes.SparkKubernetesOperator": None,
     f"{_AMAZON}.ecs.EcsRunTaskOperator": _jobs("ecs", "ecs.EcsTasks"),
     f"{_AMAZON}.sagemaker.SageMakerTrainingOperator": _jobs("sagemaker", "sagemaker.TrainingJobs"),
+    f"{_AMAZON}.sagemaker.SageMakerTuningOperator": _jobs("sagemaker_tuning", "sagemaker_tuning.TuningJobs"),
     f"{_AMAZON}.batch.BatchOperator": _jobs("batch", "batch.BatchJobs", needs_options=True),
 }
 """Operator classes and the kind of work that they, and their subclasses, launch. None: they are pod operators by

@@ -31,13 +31,21 @@ def written(task: Any) -> dict[str, Any]:
     return {name: attributes.get(name, value) for name, value in names.items()}
 
 
-def expanded(task: Any) -> frozenset[str]:
-    """Return the arguments that a mapped task expands, as far as its Dag tells; ``expand_kwargs(xcom)`` does not."""
+def expanded(task: Any) -> dict[str, list[Any]]:
+    """Return the arguments that a mapped task expands, each with those of its values that the Dag tells.
+
+    What an upstream task will return is not among them, nor is what ``expand_kwargs(xcom)`` will expand.
+    """
     if not task.is_mapped:
-        return frozenset()
+        return {}
     value = getattr(task.expand_input, "value", None)
     items = value if isinstance(value, list | tuple) else [value]
-    return frozenset(name for item in items if isinstance(item, Mapping) for name in item)
+    found: dict[str, list[Any]] = {}
+    for item in items:
+        for name, given in item.items() if isinstance(item, Mapping) else ():
+            one_each = [given] if item is not value else given if isinstance(given, list | tuple) else []
+            found.setdefault(name, []).extend(one_each)
+    return found
 
 
 def _inherited(task: Any) -> dict[str, Any]:

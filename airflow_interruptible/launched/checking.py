@@ -17,7 +17,7 @@ from airflow_interruptible.exceptions import ConfigurationError
 from airflow_interruptible.launched.arguments import expanded, written
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
 
     from airflow_interruptible.core.precedence import Resolution
     from airflow_interruptible.launched.work import Work
@@ -45,20 +45,25 @@ def check_launch(task: Any, work: Work, options: Mapping[str, Any], resolution: 
     if not resolution.interruptible:
         return
     try:
-        _check_expanded(task, work)
-        work.check(written(task), options)
+        for arguments in _alternatives(task, work):
+            work.check(arguments, options)
     except ConfigurationError as error:
         if said_by_task(resolution):
             raise
         _warn_once(f"Task {task.task_id}: {error} Until then, its {work.noun} goes where its author sends it.")
 
 
-def _check_expanded(task: Any, work: Work) -> None:
-    if taken := sorted(expanded(task) & work.owns):
+def _alternatives(task: Any, work: Work) -> Iterator[dict[str, Any]]:
+    """What the author wrote: of a mapped task once for each value that it expands of what placing amends."""
+    various, said = expanded(task), written(task)
+    if taken := sorted(various.keys() & (work.owns - work.amends)):
         raise ConfigurationError(
             f"{taken[0]} cannot be expanded on an interruptible task: each attempt writes it, to place its "
             f"{work.noun}. Write it in .partial(), or say interruptible=False."
         )
+    yield said
+    for name in sorted(various.keys() & work.amends):
+        yield from ({**said, name: value} for value in various[name])
 
 
 @cache

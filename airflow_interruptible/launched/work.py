@@ -47,6 +47,7 @@ class Work(ABC):
     :cvar name: what ``compute=`` and ``[interruptible] launched`` call it.
     :cvar noun: one job, in a sentence.
     :cvar owns: the arguments that placing writes, so that they cannot be expanded.
+    :cvar amends: those of them of which it writes a part only, such as a whole request: these can be expanded.
     :cvar ends_falsely: whether its operator can take the end of an interrupted job for a success.
     :cvar stopped_by_operator: whether the operator's own ``on_kill`` stops the job.
     """
@@ -54,6 +55,7 @@ class Work(ABC):
     name: ClassVar[str]
     noun: ClassVar[str]
     owns: ClassVar[frozenset[str]]
+    amends: ClassVar[frozenset[str]] = frozenset()
     ends_falsely: ClassVar[bool] = False
     stopped_by_operator: ClassVar[bool] = False
 
@@ -138,3 +140,12 @@ def is_template(value: object) -> bool:
 def refuse(argument: str, value: object, why: str, instead: str) -> ConfigurationError:
     """Return the error for an argument that contradicts placing."""
     return ConfigurationError(f"{argument}={value!r} and an interruptible task contradict each other: {why} {instead}")
+
+
+def numbered(name: str, attempt: int, longest: int) -> str:
+    """Return a name that only this attempt uses.
+
+    :param longest: how many characters the service takes.
+    """
+    ending = f"-{attempt}"
+    return name[: longest - len(ending)] + ending

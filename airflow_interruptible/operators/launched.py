@@ -111,9 +111,10 @@ class JobLauncher(_Base):
 
     def _place(self, book: Book) -> dict[str, Any]:
         """Write the capacity of this attempt into the arguments; return what stood there, empty if they stay."""
-        work, arguments, choice = self.interruptible_work, written(self), self.interruptible_annotation.launch
+        work, choice = self.interruptible_work, self.interruptible_annotation.launch
         options = choice.options if choice is not None else {}
-        self._set(work.identified(arguments, book.attempt))
+        self._set(work.identified(written(self), book.attempt))
+        arguments = written(self)
         self.launched_capacity = _quietly(lambda: work.asked(arguments, options))
         if choice is None:
             return {}

@@ -39,6 +39,7 @@ OPERATORS: Mapping[str, str] = {
     f"{_AMAZON}.batch.BatchOperator": f"{_HERE}.batch.describe",
     f"{_AMAZON}.glue.GlueJobOperator": f"{_HERE}.glue.describe",
     f"{_AMAZON}.sagemaker.SageMakerTrainingOperator": f"{_HERE}.sagemaker.training",
+    f"{_AMAZON}.sagemaker.SageMakerTuningOperator": f"{_HERE}.sagemaker.tuning",
     f"{_AMAZON}.sagemaker.SageMakerProcessingOperator": f"{_HERE}.sagemaker.processing",
     f"{_AMAZON}.sagemaker.SageMakerTransformOperator": f"{_HERE}.sagemaker.transform",
     f"{_AMAZON}.emr.EmrAddStepsOperator": f"{_HERE}.emr.steps",

@@ -32,7 +32,7 @@ SPOT = "https://docs.aws.amazon.com/sagemaker/latest/dg/model-managed-spot-train
 BATCH = "https://docs.aws.amazon.com/batch/latest/userguide/sm_job_stuck_in_runnable_capacity.html"
 
 FAILURE = "FailureReason | (text)"
-PRIMARY = "TrainingJobStatus | ProcessingJobStatus | TransformJobStatus"
+PRIMARY = "TrainingJobStatus | ProcessingJobStatus | TransformJobStatus | HyperParameterTuningJobStatus"
 
 rule = Table("sagemaker", ("sagemaker",), TRAINING)
 

@@ -47,7 +47,7 @@ def cluster() -> Iterator[KubernetesCluster]:
 def aws() -> Iterator[AwsApi]:
     """The services of AWS that examples launch work on."""
     ecs, batch, sagemaker = Ecs(), Batch(), SageMaker()
-    sagemaker.watching = lambda job: job.end("Completed", "Completed")
+    sagemaker.watching = lambda job: job.end("Completed")
     with AwsApi([ecs, batch, sagemaker]) as api:
         yield api
     ecs.close()

@@ -72,6 +72,40 @@ def test_a_reclaim_is_forgiven_and_the_last_attempt_is_on_demand(
     )
 
 
+def test_checkpoints_keep_one_place_over_attempts_and_capacities(
+    attempts: Any, api: AwsApi, sagemaker: SageMaker
+) -> None:
+    place = {"CheckpointConfig": {"S3Uri": "s3://bucket/checkpoints/run"}}
+    reclaimed = attempts(lambda: train(place, retries=1))
+    for end in (("Stopped", "Interrupted"), ("Failed", "Failed"), ("Completed", "Completed")):
+        sagemaker.watching = lambda job, end=end: job.end(*end)
+        reclaimed.run()
+    assert [one["CheckpointConfig"] for one in api.requests("CreateTrainingJob")] == [place["CheckpointConfig"]] * 3
+    assert reclaimed.capacities == ["spot", "spot", "on-demand"]
+
+
+def test_a_job_whose_log_is_printed(attempts: Any, api: AwsApi, sagemaker: SageMaker) -> None:
+    """The operator's default. What it says of the end is in other words then."""
+    printed = attempts(lambda: train(print_log=True))
+    sagemaker.watching = lambda job: job.end("Stopped", "MaxWaitTimeExceeded")
+    assert printed.run() == "retry"
+    sagemaker.watching = complete
+    assert printed.run() == "success"
+    assert printed.causes == ["no_capacity", None]
+
+
+@pytest.mark.parametrize("arguments", [{"action_if_job_exists": "fail"}, {"check_if_job_exists": False}])
+def test_a_fixed_name_is_another_for_the_next_attempt(
+    attempts: Any, api: AwsApi, sagemaker: SageMaker, arguments: Any
+) -> None:
+    fixed = attempts(lambda: train(**arguments))
+    sagemaker.watching = lambda job: job.end("Stopped", "Interrupted")
+    assert fixed.run() == "retry"
+    sagemaker.watching = complete
+    assert fixed.run() == "success"
+    assert list(sagemaker.jobs) == ["fit", "fit-2"]
+
+
 def test_a_job_that_waited_in_vain_is_no_success(attempts: Any, api: AwsApi, sagemaker: SageMaker) -> None:
     short = attempts(train)
     sagemaker.watching = lambda job: job.end("Stopped", "MaxWaitTimeExceeded")
@@ -172,6 +206,7 @@ def test_deferrable(attempts: Any, api: AwsApi, sync_triggers: None, secondary: 
         ({"config": {"EnableManagedSpotTraining": False}}, "EnableManagedSpotTraining=False and an interruptible task"),
         ({"config": {"RetryStrategy": {"MaximumRetryAttempts": 2}}}, "SageMaker would try again by itself"),
         ({"config": {"ResourceConfig": {"KeepAlivePeriodInSeconds": 60}}}, "no warm pool"),
+        ({"config": {"CheckpointConfig": {"S3Uri": "s3://b/{{ ti.try_number }}"}}}, "share one prefix"),
         ({"wait_for_completion": False}, "nobody would see"),
         ({"compute": {"name": "sagemaker", "spot": "a"}}, "takes no options"),
     ],
@@ -190,7 +225,8 @@ def test_mapped_tasks(attempts: Any) -> None:
         ).parsed()
 
     mapped({"config": {}}, {"check_interval": [1, 2]})
-    with pytest.raises(ConfigurationError, match="config cannot be expanded"):
-        mapped({}, {"config": [{}]})
+    mapped({}, {"config": [{"TrainingJobName": "a"}, {"TrainingJobName": "b"}]})
+    with pytest.raises(ConfigurationError, match="EnableManagedSpotTraining=False"):
+        mapped({}, {"config": [{}, {"EnableManagedSpotTraining": False}]})
     with pytest.raises(ConfigurationError, match="EnableManagedSpotTraining=False"):
         mapped({}, {"check_interval": [1]}, default_args={"config": {"EnableManagedSpotTraining": False}})

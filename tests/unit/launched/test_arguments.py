@@ -38,21 +38,25 @@ def test_a_mapped_task_has_what_its_dag_and_groups_say() -> None:
         task = Launching.partial(task_id="work").expand(size=[1, 2])
     assert written(task)["place"] == "group"
     assert "unknown" not in written(task)
-    assert expanded(task) == {"size"}
+    assert expanded(task) == {"size": [1, 2]}
 
 
 @pytest.mark.parametrize(
-    ("expand", "names"),
+    ("expand", "found"),
     [
-        (lambda partial: partial.expand_kwargs([{"size": 1}, {"place": "a"}]), {"size", "place"}),
-        (lambda partial: partial.expand_kwargs(Launching(task_id="source").output), set()),
+        (
+            lambda partial: partial.expand_kwargs([{"size": 1}, {"place": "a", "size": 2}]),
+            {"size": [1, 2], "place": ["a"]},
+        ),
+        (lambda partial: partial.expand_kwargs(Launching(task_id="source").output), {}),
+        (lambda partial: partial.expand(size=Launching(task_id="source").output), {"size": []}),
     ],
 )
-def test_expanded_arguments(expand: Any, names: set[str]) -> None:
+def test_expanded_arguments(expand: Any, found: dict[str, list[Any]]) -> None:
     with DAG("dag", schedule=None):
         task = expand(Launching.partial(task_id="work"))
-    assert expanded(task) == names
-    assert expanded(Launching(task_id="plain")) == set()
+    assert expanded(task) == found
+    assert expanded(Launching(task_id="plain")) == {}
 
 
 def test_airflow_keeps_what_was_written_where_it_is_looked_for(monkeypatch: pytest.MonkeyPatch) -> None:
