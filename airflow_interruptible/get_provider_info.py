@@ -46,6 +46,8 @@ def get_provider_info() -> dict[str, Any]:
             "airflow_interruptible.executors.local.InterruptibleLocalExecutor",
             "airflow_interruptible.executors.celery.InterruptibleCeleryExecutor",
             "airflow_interruptible.executors.kubernetes.InterruptibleKubernetesExecutor",
+            "airflow_interruptible.executors.ecs.InterruptibleAwsEcsExecutor",
+            "airflow_interruptible.executors.batch.InterruptibleAwsBatchExecutor",
         ],
         "cli": ["airflow_interruptible.cli.get_cli_commands"],
         "config": {

@@ -5,19 +5,17 @@ Neither the API server nor the scheduler sees the author's Dag file, only databa
 under the key ``interruptible`` of ``executor_config``, which Airflow's REST API shows for every try. Local, Celery,
 Edge and Kubernetes executors ignore keys they do not know; Amazon's merge them into calls of boto3, which refuses
 them, so a task bound for one of those gets no marker (``_run_task_kwargs`` in ``ecs_executor.py`` and
-``batch_executor.py``).
+``batch_executor.py``). Those of :mod:`airflow_interruptible.executors` take it out first.
 
 Anybody may write such a key by hand, so a marker is read as something that may have been forged.
 """
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
 from functools import cache
-from importlib import import_module
 from math import isfinite
 from typing import Any
 
@@ -25,8 +23,7 @@ from airflow_interruptible.core.budget import Budget
 from airflow_interruptible.core.capacity import CapacityType
 from airflow_interruptible.core.delay import AuthorBackoff
 from airflow_interruptible.core.precedence import Level, checked, resolve
-
-log = logging.getLogger(__name__)
+from airflow_interruptible.executor_names import classes_of, path_of
 
 KEY = "interruptible"
 
@@ -47,10 +44,7 @@ def tolerated_by(executor: str | None) -> bool:
 
     :param executor: a class name, its dotted path or its alias; None is the first of ``[core] executor``.
     """
-    configured = _configured_executors()
-    named = executor or configured[0].rpartition(":")[2]
-    aliases = dict(entry.split(":", 1) for entry in configured if ":" in entry)
-    return _tolerates(aliases.get(named, named))
+    return _tolerates(path_of(executor))
 
 
 @cache
@@ -60,23 +54,8 @@ def _tolerates(path: str) -> bool:
         return False
     if not module or name in _TOLERANT_EXECUTORS or module.startswith("airflow_interruptible."):
         return True
-    try:
-        kind = getattr(import_module(module), name)
-    except (ImportError, AttributeError) as error:
-        log.warning(
-            "Executor %s cannot be imported here (%s), so its tasks stay where they are placed first.", path, error
-        )
-        return False
-    return _REFUSING_EXECUTORS.isdisjoint(base.__name__ for base in kind.__mro__)
-
-
-def _configured_executors() -> list[str]:
-    """Return the executors that Airflow may use, as ``alias:path``, path or name, the default first."""
-    from airflow.configuration import conf
-
-    configured = str(conf.get("core", "executor", fallback="LocalExecutor"))
-    teams = [team.rpartition("=")[2] for team in configured.split(";")]
-    return [entry.replace(" ", "") for team in teams for entry in team.split(",")]
+    classes = classes_of(path)
+    return classes is not None and _REFUSING_EXECUTORS.isdisjoint(classes)
 
 
 def without_marker(executor_config: Mapping[str, Any]) -> dict[str, Any]:

@@ -68,7 +68,8 @@ class Settings:
         "none",
         str,
         type="string",
-        doc="What places the Airflow task itself: none, queue, executor, kubernetes, karpenter, eks, gke, aks.",
+        doc="What places the Airflow task itself: none, queue, executor, kubernetes, karpenter, eks, gke, aks, "
+        "ecs, batch.",
         why="Nothing is moved until somebody says what spot and on-demand are.",
         example="queue",
     )

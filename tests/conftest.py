@@ -54,9 +54,11 @@ class Configure(Protocol):
 
 
 def _forget_settings() -> None:
+    from airflow_interruptible.executor_names import _configured
     from airflow_interruptible.settings import get_settings
 
     get_settings.cache_clear()
+    _configured.cache_clear()
     if (adoption := sys.modules.get("airflow_interruptible.policies.adoption")) is not None:
         adoption._settings_or_default.cache_clear()
         adoption._warn_once.cache_clear()

@@ -22,7 +22,7 @@ PACKAGE = Path(airflow_interruptible.__file__).parent
 SOURCES = sorted(PACKAGE.rglob("*.py"))
 SDKS = ("azure", "boto3", "botocore", "celery", "google.cloud", "kubernetes", "kubernetes_asyncio")
 LONGEST = 300
-NEED_AN_EXTRA = ("airflow_interruptible.executors.celery", "airflow_interruptible.executors.kubernetes")
+NEED_AN_EXTRA = tuple(f"airflow_interruptible.executors.{name}" for name in ("batch", "celery", "ecs", "kubernetes"))
 EVERY_SOURCE = pytest.mark.parametrize("source", SOURCES, ids=lambda path: str(path.relative_to(PACKAGE)))
 
 VIOLATIONS = {

@@ -28,6 +28,8 @@ COMPUTES: Mapping[str, str] = {
     "eks": "airflow_interruptible.compute.kubernetes.eks",
     "gke": "airflow_interruptible.compute.kubernetes.gke",
     "aks": "airflow_interruptible.compute.kubernetes.aks",
+    "ecs": "airflow_interruptible.compute.ecs.EcsCompute",
+    "batch": "airflow_interruptible.compute.batch.BatchCompute",
 }
 
 ON_KUBERNETES = frozenset({"kubernetes", "karpenter", "eks", "gke", "aks"})

@@ -14,7 +14,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any
 
-from airflow_interruptible.compute.pair import Pair
+from airflow_interruptible.compute.ecs import FARGATE, providers_of
 from airflow_interruptible.core.earlier_work import WorkState
 from airflow_interruptible.launched.aws import answers, error_of
 from airflow_interruptible.launched.work import GONE, Seen, Work, is_template, refuse
@@ -25,8 +25,6 @@ if TYPE_CHECKING:
 
     from airflow_interruptible.core.capacity import CapacityType
 
-FARGATE = Pair("FARGATE_SPOT", "FARGATE")
-_EXAMPLE = '{"spot": "my-spot-provider", "on_demand": "my-provider"}'
 _NOT_OFFERED = re.compile(r"\bcapacity provider\b", re.IGNORECASE)
 """The API says ``InvalidParameterException`` of whatever is wrong with a request.
 https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_RunTask.html#API_RunTask_Errors"""
@@ -46,11 +44,11 @@ class EcsTasks(Work):
 
     def check_options(self, options: Mapping[str, Any]) -> None:
         """Refuse anything but two providers."""
-        _pair(options)
+        providers_of(options)
 
     def check(self, arguments: Mapping[str, Any], options: Mapping[str, Any]) -> None:
         """Refuse another place than the spot provider's, and work that is not waited for."""
-        pair, strategy = _pair(options), arguments.get("capacity_provider_strategy")
+        pair, strategy = providers_of(options), arguments.get("capacity_provider_strategy")
         instead = f"Drop it: attempts go to {pair.spot} or {pair.on_demand}."
         if strategy and not is_template(strategy) and _providers(strategy) != {pair.spot}:
             why = "a strategy of several providers, or of another one, does not tell what an attempt runs on."
@@ -67,7 +65,7 @@ class EcsTasks(Work):
         if strategy := arguments.get("capacity_provider_strategy"):
             names = _providers(strategy)
             only = names.pop() if len(names) == 1 else None
-            return _pair(options).capacity_of(only) or FARGATE.capacity_of(only)
+            return providers_of(options).capacity_of(only) or FARGATE.capacity_of(only)
         return FARGATE.capacity_of(arguments.get("launch_type"))
 
     def placed(
@@ -77,7 +75,7 @@ class EcsTasks(Work):
         capacity: CapacityType,
     ) -> dict[str, Any]:
         """Return a strategy of one provider. ECS refuses a launch type beside it."""
-        strategy = [{"capacityProvider": _pair(options).name_of(capacity), "weight": 1}]
+        strategy = [{"capacityProvider": providers_of(options).name_of(capacity), "weight": 1}]
         return {"capacity_provider_strategy": strategy, "launch_type": None}
 
     def refuses(self, error: BaseException) -> bool:
@@ -129,10 +127,6 @@ class EcsTasks(Work):
     def stop(self, task: Any, job: str) -> None:
         """StopTask: SIGTERM, and SIGKILL after the container's ``stopTimeout``."""
         task.client.stop_task(cluster=task.cluster, task=job, reason="The attempt that it belongs to is over")
-
-
-def _pair(options: Mapping[str, Any]) -> Pair:
-    return Pair.from_options("ecs", options, _EXAMPLE) if options else FARGATE
 
 
 def _providers(strategy: object) -> set[str]:

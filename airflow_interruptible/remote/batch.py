@@ -30,7 +30,7 @@ def describe(failure: Failure) -> Iterator[Answer]:
     client = failure.task.hook.conn
     job = _job(client, name)
     if job.get("status") in _ENDED:
-        yield from _with_capacity(client, job, Answer("batch", "DescribeJobs", _whole(job)))
+        yield from _with_capacity(client, job, Answer("batch", "DescribeJobs", end_of(job)))
 
 
 def look(past: Past) -> Iterator[Answer]:
@@ -45,7 +45,7 @@ def look(past: Past) -> Iterator[Answer]:
     if ours.isdecimal() and 0 < int(ours) <= len(tries):
         fields = _try(tries[int(ours) - 1])
     elif job.get("status") in _ENDED:
-        fields = _whole(job)
+        fields = end_of(job)
     else:
         return
     for answer in _with_capacity(client, job, Answer("batch", "DescribeJobs", fields)):
@@ -56,7 +56,8 @@ def _job(client: Any, name: str) -> Mapping[str, Any]:
     return next(iter(each(client.describe_jobs(jobs=[name]), "jobs")), {})
 
 
-def _whole(job: Mapping[str, Any]) -> dict[str, Any]:
+def end_of(job: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what a job that DescribeJobs describes says of its end."""
     tries = [_try(one) for one in each(job, "attempts")]
     return {**pick(job, "status", "isCancelled", "isTerminated"), **_try(job), "attempts": tries}
 

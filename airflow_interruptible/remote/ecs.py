@@ -14,7 +14,7 @@ from airflow_interruptible.remote import aws, ec2
 from airflow_interruptible.remote.answer import Answer, each, pick
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Mapping
 
     from airflow_interruptible.remote.failure import Failure
     from airflow_interruptible.remote.past import Past
@@ -59,10 +59,14 @@ def _look_at(client: Any, cluster: str | None, arn: str, ec2_client: Callable[[]
     for task in each(client.describe_tasks(**named), "tasks")[:1]:
         if task.get("lastStatus") != "STOPPED" and not task.get("stopCode"):
             return
-        fields = pick(task, "stopCode", "stoppedReason", "launchType", "capacityProviderName")
-        containers = [pick(one, "exitCode", "reason") for one in each(task, "containers")]
-        answer = Answer("ecs", "DescribeTasks", {**fields, "containers": containers})
+        answer = Answer("ecs", "DescribeTasks", end_of(task))
         yield answer
         for kind, name in answer.evidence().names:
             if kind == "instance":
                 yield answer.on(ec2.lifecycle(ec2_client(), name))
+
+
+def end_of(task: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what a task that DescribeTasks describes says of its end."""
+    fields = pick(task, "stopCode", "stoppedReason", "launchType", "capacityProviderName")
+    return {**fields, "containers": [pick(one, "exitCode", "reason") for one in each(task, "containers")]}

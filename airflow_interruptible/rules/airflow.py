@@ -78,6 +78,12 @@ SURFACE = Surface(
             r" occurred on [\w:-]{1,80}\. Rescheduling\.",
             service="batch",
         ),
+        wrapper(r"ECS task \S{1,300} ended: (?P<embedded>\{.*)", service="ecs"),
+        wrapper(r"Batch job \S{1,80} ended: (?P<embedded>\{.*)", service="batch"),
+        wrapper(
+            r"Task could not be queued after \d{1,4} attempts\. Marking as failed\. Reasons: (?P<failures__reason>.*)",
+            service="ecs",
+        ),
         wrapper(r"Pod failed because of (?P<reason>(?!None\b)\w+)", service="k8s"),
         wrapper(
             r"Task .{1,400} failed in pod \S{1,320}\. Pod phase: (?P<phase>\w{1,20}),"
@@ -170,6 +176,13 @@ RULES = (
         },
         Cause.INFRASTRUCTURE,
         "no worker took the task: it never ran",
+    ),
+    rule(
+        "no-spot-for-executor",
+        {"(text)": says(r"(?:ECS task|Batch job) \S{1,300} found no spot capacity within \d{1,6} s\.?")},
+        Cause.NO_CAPACITY,
+        "no spot machine could take the attempt in time",
+        source="https://docs.aws.amazon.com/batch/latest/userguide/job_stuck_in_runnable.html",
     ),
     rule(
         "pod-not-scheduled",

@@ -19,11 +19,13 @@ HOST_GONE = "Host EC2 (instance i-0123456789abcdef0) terminated."
 class Job:
     """One job of one container."""
 
-    def __init__(self, request: dict[str, Any]) -> None:
+    def __init__(self, request: dict[str, Any], instead: list[str] | None) -> None:
         self.request, self.id = request, str(uuid.uuid4())
         self.reason: str | None = None
         self.terminated = False
-        self.process = subprocess.Popen(request["containerOverrides"]["command"], start_new_session=True)
+        self.placed = True
+        command = instead or request["containerOverrides"]["command"]
+        self.process = subprocess.Popen(command, start_new_session=True)
 
     @property
     def over(self) -> bool:
@@ -37,7 +39,8 @@ class Job:
 
     def described(self) -> dict[str, Any]:
         code = self.process.poll()
-        status = "RUNNING" if code is None else ("FAILED" if code or self.reason else "SUCCEEDED")
+        living = "RUNNING" if self.placed else "RUNNABLE"
+        status = living if code is None else ("FAILED" if code or self.reason else "SUCCEEDED")
         told: dict[str, Any] = {
             "jobId": self.id,
             "jobName": self.request["jobName"],
@@ -59,15 +62,23 @@ class Job:
 
 @dataclass
 class Batch:
-    """The service. ``watching`` is called with each job that is described, before the answer."""
+    """The service.
+
+    :param watching: called with each job that is described, before the answer.
+    :param instead: what runs in the place of a job's own command.
+    :param hosts: whether there are hosts for jobs; without, they stay ``RUNNABLE``.
+    """
 
     jobs: dict[str, Job] = field(default_factory=dict)
     watching: Callable[[Job], None] = lambda job: None
+    instead: list[str] | None = None
+    hosts: bool = True
 
     def answer(self, operation: str, request: dict[str, Any]) -> dict[str, Any] | None:
         match operation:
             case "POST /v1/submitjob":
-                job = Job(request)
+                job = Job(request, self.instead)
+                job.placed = self.hosts
                 self.jobs[job.id] = job
                 return {"jobId": job.id, "jobName": request["jobName"]}
             case "POST /v1/describejobs":

@@ -24,13 +24,14 @@ GRACE = 0.3
 class Task:
     """One task of one container."""
 
-    def __init__(self, request: dict[str, Any]) -> None:
+    def __init__(self, request: dict[str, Any], instead: list[str] | None) -> None:
         strategy = request.get("capacityProviderStrategy") or [{}]
         self.request, self.provider = request, strategy[0].get("capacityProvider")
         self.arn = f"{ARN}:task/{request['cluster']}/{uuid.uuid4().hex}"
         self.stop_code = self.reason = None
         override = request["overrides"]["containerOverrides"][0]
-        self.process = subprocess.Popen(override["command"], start_new_session=True)
+        self.provisioned = True
+        self.process = subprocess.Popen(instead or override["command"], start_new_session=True)
 
     @property
     def over(self) -> bool:
@@ -49,9 +50,9 @@ class Task:
             self.process.wait()
 
     def described(self) -> dict[str, Any]:
-        status = "STOPPED" if self.over else "RUNNING"
+        status = "STOPPED" if self.over else "RUNNING" if self.provisioned else "PROVISIONING"
         code = self.process.poll()
-        container = {"name": "main", "lastStatus": status}
+        container = {"name": "main", "lastStatus": status, "containerArn": f"{self.arn}/main"}
         if code is not None:
             container["exitCode"] = 128 - code if code < 0 else code
         told = {
@@ -65,6 +66,8 @@ class Task:
         }
         if self.provider:
             told["capacityProviderName"] = self.provider
+        if self.provisioned:
+            told["startedAt"] = 1_700_000_000
         if self.over:
             told["stopCode"] = self.stop_code or "EssentialContainerExited"
             told["stoppedReason"] = self.reason or "Essential container in task exited"
@@ -78,12 +81,22 @@ class Ecs(Operations):
     :param providers: those that are associated with the cluster.
     :param no_capacity: the reason with which RunTask finds no room, None if there is some.
     :param watching: called with each task that is described, before the answer.
+    :param instead: what runs in the place of a task's own command.
+    :param hosts: whether there are hosts for tasks; without, they stay ``PROVISIONING``.
     """
 
     providers: tuple[str, ...] = ("FARGATE_SPOT", "FARGATE")
     no_capacity: str | None = None
     tasks: dict[str, Task] = field(default_factory=dict)
     watching: Callable[[Task], None] = lambda task: None
+    instead: list[str] | None = None
+    hosts: bool = True
+
+    def describe_clusters(self, request: dict[str, Any]) -> dict[str, Any]:
+        """Clusters without a default strategy, as they are created."""
+        return {
+            "clusters": [{"clusterName": name, "defaultCapacityProviderStrategy": []} for name in request["clusters"]]
+        }
 
     def run_task(self, request: dict[str, Any]) -> dict[str, Any]:
         strategy = request.get("capacityProviderStrategy")
@@ -101,7 +114,8 @@ class Ecs(Operations):
             )
         if self.no_capacity:
             return {"tasks": [], "failures": [{"arn": "a", "reason": self.no_capacity}]}
-        task = Task(request)
+        task = Task(request, self.instead)
+        task.provisioned = self.hosts
         self.tasks[task.arn] = task
         return {"tasks": [{**task.described(), "lastStatus": "PROVISIONING"}], "failures": []}
 
