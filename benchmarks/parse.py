@@ -17,6 +17,8 @@ from benchmarks.plain import Pythons
 from benchmarks.section import Section, Table, typical
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
     from benchmarks.section import Say
 
 TASKS = 1000
@@ -37,6 +39,18 @@ def thousand():
 thousand()
 """
 
+_LAUNCHING = """
+from airflow.providers.amazon.aws.operators.ecs import EcsRunTaskOperator
+from airflow.sdk import dag
+
+@dag(schedule=None, default_args={default_args})
+def thousand():
+    for number in range({tasks}):
+        EcsRunTaskOperator(task_id=f"work_{{number}}", cluster="c", task_definition="d", overrides={{}})
+
+thousand()
+"""
+
 _METHOD = f"""
 Seconds of CPU time, medians of {ROUNDS} fresh processes each, taken in turn (lowest to highest). The file is imported
 and its Dag serialised as by the Dag processor's child process; the start of the process is not counted. Plain Airflow
@@ -49,16 +63,18 @@ class Variant:
     """One way to have the Dag.
 
     :param ours: whether this package is installed.
+    :param source: the Dag file.
     """
 
     name: str
     ours: bool
     decorator: str = "task"
     default_args: str = "{'retries': 2}"
+    source: str = _DAG
 
     def dag(self) -> str:
         """Return the Dag file."""
-        return _DAG.format(decorator=self.decorator, default_args=self.default_args, tasks=TASKS)
+        return self.source.format(decorator=self.decorator, default_args=self.default_args, tasks=TASKS)
 
 
 PLAIN = Variant("plain Airflow, this package not installed", ours=False)
@@ -73,6 +89,14 @@ VARIANTS = (
     ),
     Variant("`@task.interruptible`", True, "task.interruptible", "{'retries': 2, 'interruptible': True}"),
 )
+PLAIN_LAUNCHING = Variant("plain Airflow", ours=False, source=_LAUNCHING)
+LAUNCHING = (
+    PLAIN_LAUNCHING,
+    Variant("this package installed, the same", ours=True, source=_LAUNCHING),
+    Variant(
+        "adopted: `default_args` say `interruptible`", True, "", "{'retries': 2, 'interruptible': True}", _LAUNCHING
+    ),
+)
 
 
 def measure(say: Say) -> Section:
@@ -82,35 +106,32 @@ def measure(say: Say) -> Section:
         home = Path(directory)
         pythons = Pythons(home)
         for number in range(ROUNDS):
-            for index, variant in enumerate(VARIANTS):
+            for index, variant in enumerate((*VARIANTS, *LAUNCHING)):
                 samples[variant.name].append(_sample(variant, pythons, home / f"dags_{index}"))
             last = ", ".join(f"{_total(each[-1]):.2f} s" for each in samples.values())
             say(f"round {number + 1} of {ROUNDS}: {last}")
-    base = median(map(_total, samples[PLAIN.name]))
+    tables = [
+        _table("A Dag of 1,000 tasks", VARIANTS, samples),
+        _table("A Dag of 1,000 EcsRunTaskOperators", LAUNCHING, samples),
+    ]
+    return Section(title="Parsing", method=_METHOD, tables=tables)
+
+
+def _table(what: str, variants: Sequence[Variant], samples: Mapping[str, list[dict[str, float]]]) -> Table:
+    """Compare variants with the first of them."""
+    base = median(map(_total, samples[variants[0].name]))
     rows = [
         [
-            name,
+            variant.name,
             typical([each["parse"] for each in taken], ".2f"),
             typical([each["serialise"] for each in taken], ".2f"),
             f"{median(map(_total, taken)):.2f}",
             f"{median(map(_total, taken)) / base:.2f} x",
             f"{1000 * median(each['policy'] for each in taken):.1f}",
         ]
-        for name, taken in samples.items()
+        for variant, taken in ((variant, samples[variant.name]) for variant in variants)
     ]
-    columns = [
-        "A Dag of 1,000 tasks",
-        "parse, s",
-        "serialise, s",
-        "both, s",
-        "against plain",
-        "in cluster policies, ms",
-    ]
-    return Section(
-        title="Parsing",
-        method=_METHOD,
-        tables=[Table(columns, rows)],
-    )
+    return Table([what, "parse, s", "serialise, s", "both, s", "against plain", "in cluster policies, ms"], rows)
 
 
 def _sample(variant: Variant, pythons: Pythons, folder: Path) -> dict[str, float]:

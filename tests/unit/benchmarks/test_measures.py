@@ -13,7 +13,7 @@ import pytest
 import yaml
 
 from benchmarks import MEASURES
-from benchmarks.parse import VARIANTS
+from benchmarks.parse import LAUNCHING, VARIANTS
 from benchmarks.recovery import AIRFLOW_DEFAULTS, CASES, GRACEFUL, MACHINE, OURS, PROCESS, Play, _section
 from benchmarks.recovery import VARIANTS as SIDES
 
@@ -43,7 +43,7 @@ def test_every_measure_can_be_taken(name: str) -> None:
     assert callable(import_module(MEASURES[name]).measure)
 
 
-@pytest.mark.parametrize("variant", VARIANTS, ids=lambda variant: variant.name)
+@pytest.mark.parametrize("variant", [*VARIANTS, *LAUNCHING], ids=lambda variant: variant.name)
 def test_the_dags_to_parse_are_python(variant: Any) -> None:
     ast.parse(variant.dag())
 
