@@ -81,6 +81,8 @@ LAUNCHERS: Mapping[str, Launcher | None] = {
     f"{_AMAZON}.ecs.EcsRunTaskOperator": _jobs("ecs", "ecs.EcsTasks"),
     f"{_AMAZON}.sagemaker.SageMakerTrainingOperator": _jobs("sagemaker", "sagemaker.TrainingJobs"),
     f"{_AMAZON}.sagemaker.SageMakerTuningOperator": _jobs("sagemaker_tuning", "sagemaker_tuning.TuningJobs"),
+    f"{_AMAZON}.emr.EmrCreateJobFlowOperator": _jobs("emr", "emr.EmrClusters"),
+    f"{_AMAZON}.glue.GlueJobOperator": _jobs("glue", "glue.GlueRuns"),
     f"{_AMAZON}.batch.BatchOperator": _jobs("batch", "batch.BatchJobs", needs_options=True),
 }
 """Operator classes and the kind of work that they, and their subclasses, launch. None: they are pod operators by

@@ -79,6 +79,13 @@ class Work(ABC):
     def asked(self, arguments: Mapping[str, Any], options: Mapping[str, Any]) -> CapacityType | None:
         """Return the capacity that the author's own arguments ask for, None if they do not tell."""
 
+    def completed(self, task: Any, arguments: Mapping[str, Any]) -> dict[str, Any]:  # noqa: ARG002
+        """Return the arguments with what only the operator can tell when it runs, such as what its connection says.
+
+        :raises Exception: whatever it is that cannot be read.
+        """
+        return dict(arguments)
+
     @abstractmethod
     def placed(
         self, arguments: Mapping[str, Any], options: Mapping[str, Any], capacity: CapacityType

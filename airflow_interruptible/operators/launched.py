@@ -114,7 +114,7 @@ class JobLauncher(_Base):
         work, choice = self.interruptible_work, self.interruptible_annotation.launch
         options = choice.options if choice is not None else {}
         self._set(work.identified(written(self), book.attempt))
-        arguments = written(self)
+        arguments = _quietly(lambda: work.completed(self, written(self))) or written(self)
         self.launched_capacity = _quietly(lambda: work.asked(arguments, options))
         if choice is None:
             return {}

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Amazon EMR: steps on a cluster, jobs on EKS, serverless jobs.
+"""Amazon EMR: clusters, steps on a cluster, jobs on EKS, serverless jobs.
 
 The trap: a step fails without a reason when its cluster goes, so the cluster is asked, too. A serverless job that was
 cancelled tells nothing, since the operator itself cancels whatever it stops waiting for.
@@ -36,9 +36,23 @@ def steps(failure: Failure) -> Iterator[Answer]:
     status = inside(client.describe_cluster(ClusterId=cluster), "Cluster", "Status")
     if status.get("State") in _CLUSTER_OVER and failure.saw(inside(status, "Timeline").get("EndDateTime")):
         answer = answer or Answer("emr", "DescribeCluster", {})
-        details = [pick(one, "ErrorCode") for one in each(status, "ErrorDetails")]
-        fields = {**pick(status, "State", "StateChangeReason"), "ErrorDetails": details}
-        yield answer.with_fields(Cluster={"Status": fields})
+        yield answer.with_fields(Cluster={"Status": _end_of(status)})
+
+
+def cluster(failure: Failure) -> Iterator[Answer]:
+    """Describe the cluster that an EmrCreateJobFlowOperator created, or why it could not be created."""
+    name = failure.attribute("_job_flow_id") or failure.event.get("job_flow_id")
+    if not name:
+        yield from aws.refusal(failure, "emr")
+        return
+    status = inside(failure.task.hook.conn.describe_cluster(ClusterId=name), "Cluster", "Status")
+    if status.get("State") in _CLUSTER_OVER:
+        yield Answer("emr", "DescribeCluster", {"Cluster": {"Status": _end_of(status)}})
+
+
+def _end_of(status: Mapping[str, Any]) -> dict[str, Any]:
+    details = [pick(one, "ErrorCode") for one in each(status, "ErrorDetails")]
+    return {**pick(status, "State", "StateChangeReason"), "ErrorDetails": details}
 
 
 def _failed_steps(failure: Failure, client: Any, cluster: str) -> Iterator[Answer]:

@@ -43,6 +43,7 @@ OPERATORS: Mapping[str, str] = {
     f"{_AMAZON}.sagemaker.SageMakerProcessingOperator": f"{_HERE}.sagemaker.processing",
     f"{_AMAZON}.sagemaker.SageMakerTransformOperator": f"{_HERE}.sagemaker.transform",
     f"{_AMAZON}.emr.EmrAddStepsOperator": f"{_HERE}.emr.steps",
+    f"{_AMAZON}.emr.EmrCreateJobFlowOperator": f"{_HERE}.emr.cluster",
     f"{_AMAZON}.emr.EmrContainerOperator": f"{_HERE}.emr.container",
     f"{_AMAZON}.emr.EmrServerlessStartJobOperator": f"{_HERE}.emr.serverless",
     "airflow.providers.cncf.kubernetes.operators.pod.KubernetesPodOperator": f"{_HERE}.kubernetes.describe",

@@ -92,13 +92,16 @@ def _handler(api: AwsApi) -> type[BaseHTTPRequestHandler]:
         def do_POST(self) -> None:
             body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
             target = self.headers.get("X-Amz-Target")
-            operation = target.rpartition(".")[2] if target else f"{self.command} {self.path}"
+            operation = target.rpartition(".")[2] if target else f"{self.command} {self.path.partition('?')[0]}"
             try:
                 self.reply(200, api.respond(operation, json.loads(body or b"{}")))
             except ApiError as error:
                 self.reply(error.status, {"__type": error.code, "message": str(error)}, error.code)
 
         def do_GET(self) -> None:
+            self.do_POST()
+
+        def do_DELETE(self) -> None:
             self.do_POST()
 
         def reply(self, status: int, answer: dict[str, Any], error: str = "") -> None:

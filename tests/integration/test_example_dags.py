@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING
 import pytest
 from aws_api.batch import Batch
 from aws_api.ecs import Ecs
+from aws_api.emr import Emr
+from aws_api.glue import Glue
 from aws_api.sagemaker import SageMaker
 from aws_api.server import AwsApi, environment_of
 from kubernetes_api import KubernetesCluster
@@ -48,7 +50,10 @@ def aws() -> Iterator[AwsApi]:
     """The services of AWS that examples launch work on."""
     ecs, batch, sagemaker = Ecs(), Batch(), SageMaker()
     sagemaker.watching = lambda job: job.end("Completed")
-    with AwsApi([ecs, batch, sagemaker]) as api:
+    emr, glue = Emr(), Glue()
+    emr.watching = lambda cluster: cluster.end("TERMINATED", "ALL_STEPS_COMPLETED")
+    glue.watching = lambda run: run.end("SUCCEEDED")
+    with AwsApi([ecs, batch, sagemaker, emr, glue]) as api:
         yield api
     ecs.close()
     batch.close()

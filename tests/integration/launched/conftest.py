@@ -21,6 +21,8 @@ from airflow.sdk.bases.operator import ExecutorSafeguard
 from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException, TaskDeferred
 from aws_api.batch import Batch
 from aws_api.ecs import Ecs
+from aws_api.emr import Emr
+from aws_api.glue import Glue
 from aws_api.sagemaker import SageMaker
 from aws_api.server import AwsApi, environment_of
 
@@ -223,9 +225,22 @@ def sagemaker() -> SageMaker:
 
 
 @pytest.fixture
-def api(ecs: Ecs, batch: Batch, sagemaker: SageMaker, monkeypatch: pytest.MonkeyPatch) -> Iterator[AwsApi]:
+def emr() -> Emr:
+    """An EMR whose clusters end as a test says."""
+    return Emr()
+
+
+@pytest.fixture
+def glue() -> Glue:
+    """A Glue whose runs end as a test says."""
+    return Glue()
+
+
+@pytest.fixture
+def api(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[AwsApi]:
     """The endpoint of those services, to which every client of this process goes."""
-    with AwsApi([ecs, batch, sagemaker]) as endpoint:
+    services = [request.getfixturevalue(name) for name in ("ecs", "batch", "sagemaker", "emr", "glue")]
+    with AwsApi(services) as endpoint:
         for name, value in environment_of(endpoint).items():
             monkeypatch.setenv(name, value)
         yield endpoint
@@ -252,10 +267,12 @@ class Killer:
 def killer(monkeypatch: pytest.MonkeyPatch) -> Killer:
     """Kills what waits for AWS."""
     from airflow.providers.amazon.aws.hooks.batch_client import BatchClientHook
+    from airflow.providers.amazon.aws.hooks.glue import GlueJobHook
     from airflow.providers.amazon.aws.hooks.sagemaker import SageMakerHook
     from botocore.waiter import Waiter
 
     waits = [(Waiter, "wait"), (BatchClientHook, "wait_for_job"), (SageMakerHook, "check_status")]
+    waits.append((GlueJobHook, "job_completion"))
     return Killer(monkeypatch, *waits)
 
 
