@@ -1,19 +1,21 @@
 # SPDX-License-Identifier: Apache-2.0
-"""### EMR clusters on spot task nodes, and off them
+"""### EMR: clusters on spot task nodes, serverless jobs on spare capacity
 
 **What.** `count` creates a cluster with its steps and waits until both are gone; its task nodes are spot instances, and
-on-demand ones in the last user attempt.
+on-demand ones in the last user attempt. `summarise` runs a serverless job on flexible capacity, and on standard one in
+the last user attempt.
 
-**Why.** Task nodes do most of the work and hold no data, so they may be lost. The word is the Dag's, the operator is a
-stock one.
+**Why.** Task nodes do most of the work and hold no data, so they may be lost. The word is the Dag's, the operators are
+stock ones.
 
-**When.** EmrCreateJobFlowOperator with its steps in the job flow, sync or deferrable, mapped or not, under any
-executor.
+**When.** EmrCreateJobFlowOperator with its steps in the job flow, and EmrServerlessStartJobOperator, sync or
+deferrable, mapped or not, under any executor.
 
-**Prerequisites.** The connection `aws_default`, and the default roles of EMR.
+**Prerequisites.** The connection `aws_default`, the default roles of EMR, an application `app` of EMR Serverless, and a
+boto3 of 1.44 or later for the latter.
 """
 
-from airflow.providers.amazon.aws.operators.emr import EmrCreateJobFlowOperator
+from airflow.providers.amazon.aws.operators.emr import EmrCreateJobFlowOperator, EmrServerlessStartJobOperator
 from airflow.providers.amazon.aws.utils.waiter import WaitPolicy
 from airflow.sdk import dag
 
@@ -45,8 +47,15 @@ JOB_FLOW = {
     tags=["example", "interruptible"],
 )
 def example_interruptible_emr():
-    EmrCreateJobFlowOperator(
+    count = EmrCreateJobFlowOperator(
         task_id="count", job_flow_overrides=JOB_FLOW, emr_conn_id=None, wait_policy=WaitPolicy.WAIT_FOR_STEPS_COMPLETION
+    )
+    count >> EmrServerlessStartJobOperator(
+        task_id="summarise",
+        application_id="app",
+        execution_role_arn="arn:aws:iam::123456789012:role/example",
+        job_driver={"sparkSubmit": {"entryPoint": "s3://example-bucket/summarise.py"}},
+        waiter_delay=1,
     )
 
 

@@ -82,6 +82,7 @@ LAUNCHERS: Mapping[str, Launcher | None] = {
     f"{_AMAZON}.sagemaker.SageMakerTrainingOperator": _jobs("sagemaker", "sagemaker.TrainingJobs"),
     f"{_AMAZON}.sagemaker.SageMakerTuningOperator": _jobs("sagemaker_tuning", "sagemaker_tuning.TuningJobs"),
     f"{_AMAZON}.emr.EmrCreateJobFlowOperator": _jobs("emr", "emr.EmrClusters"),
+    f"{_AMAZON}.emr.EmrServerlessStartJobOperator": _jobs("emr_serverless", "emr_serverless.JobRuns"),
     f"{_AMAZON}.glue.GlueJobOperator": _jobs("glue", "glue.GlueRuns"),
     f"{_AMAZON}.batch.BatchOperator": _jobs("batch", "batch.BatchJobs", needs_options=True),
 }

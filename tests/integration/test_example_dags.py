@@ -14,6 +14,7 @@ import pytest
 from aws_api.batch import Batch
 from aws_api.ecs import Ecs
 from aws_api.emr import Emr
+from aws_api.emr_serverless import EmrServerless
 from aws_api.glue import Glue
 from aws_api.sagemaker import SageMaker
 from aws_api.server import AwsApi, environment_of
@@ -50,10 +51,11 @@ def aws() -> Iterator[AwsApi]:
     """The services of AWS that examples launch work on."""
     ecs, batch, sagemaker = Ecs(), Batch(), SageMaker()
     sagemaker.watching = lambda job: job.end("Completed")
-    emr, glue = Emr(), Glue()
+    emr, serverless, glue = Emr(), EmrServerless(), Glue()
     emr.watching = lambda cluster: cluster.end("TERMINATED", "ALL_STEPS_COMPLETED")
+    serverless.watching = lambda run: run.end("SUCCESS")
     glue.watching = lambda run: run.end("SUCCEEDED")
-    with AwsApi([ecs, batch, sagemaker, emr, glue]) as api:
+    with AwsApi([ecs, batch, sagemaker, emr, serverless, glue]) as api:
         yield api
     ecs.close()
     batch.close()

@@ -22,6 +22,7 @@ from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException, T
 from aws_api.batch import Batch
 from aws_api.ecs import Ecs
 from aws_api.emr import Emr
+from aws_api.emr_serverless import EmrServerless
 from aws_api.glue import Glue
 from aws_api.sagemaker import SageMaker
 from aws_api.server import AwsApi, environment_of
@@ -231,6 +232,12 @@ def emr() -> Emr:
 
 
 @pytest.fixture
+def emr_serverless() -> EmrServerless:
+    """An EMR Serverless whose runs end as a test says."""
+    return EmrServerless()
+
+
+@pytest.fixture
 def glue() -> Glue:
     """A Glue whose runs end as a test says."""
     return Glue()
@@ -239,7 +246,9 @@ def glue() -> Glue:
 @pytest.fixture
 def api(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[AwsApi]:
     """The endpoint of those services, to which every client of this process goes."""
-    services = [request.getfixturevalue(name) for name in ("ecs", "batch", "sagemaker", "emr", "glue")]
+    services = [
+        request.getfixturevalue(name) for name in ("ecs", "batch", "sagemaker", "emr", "emr_serverless", "glue")
+    ]
     with AwsApi(services) as endpoint:
         for name, value in environment_of(endpoint).items():
             monkeypatch.setenv(name, value)
