@@ -7,7 +7,7 @@ PARALLEL ?= -n 2 # two processes; a module, or what shares a stack, stays in one
 export AIRFLOW_HOME ?= $(CURDIR)/$(VENV)/airflow
 export AIRFLOW__CORE__LOAD_EXAMPLES ?= False
 
-.PHONY: help venv system demo test unit integration e2e docs dist pictures lint format bench chaos databases constraints clean
+.PHONY: help venv system demo test unit integration e2e docs dist pictures lint format bench chaos databases compat constraints clean
 
 help: ## Show the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -44,6 +44,9 @@ integration: venv system ## With Airflow, without a stack
 
 e2e: venv system ## On a real stack, with real signals
 	$(BIN)/python -m pytest tests/e2e -q -m 'not slow' --dist loadscope $(PARALLEL)
+
+compat: venv system ## The core of the tests on other Airflows and Pythons, each in .compat (COMPAT="3.3.0 3.4" for some)
+	$(BIN)/python tests/compat $(COMPAT)
 
 docs: venv ## Write docs/configuration.md again, from the table of options
 	$(BIN)/python docs/reference.py
@@ -86,4 +89,4 @@ constraints: venv ## Resolve again what the tests run on
 	mv constraints.new constraints.txt
 
 clean: ## Remove what make made
-	rm -rf $(VENV) build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	rm -rf $(VENV) .compat build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
