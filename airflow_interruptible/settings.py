@@ -103,7 +103,8 @@ class Settings:
         json_object,
         type="string",
         doc="Where the work goes that operators launch on a service, as JSON by kind of work (ecs, ...): what it needs "
-        'to know, or "none" to leave it where its authors send it. docs/aws.md lists the kinds.',
+        'to know, or "none" to leave it where its authors send it. docs/aws.md, docs/google.md and '
+        "docs/databricks.md list the kinds.",
         why="Fargate has a spot provider of its own; what needs names of yours is left alone until you say them.",
         example='{"ecs": {"spot": "my-spot-provider", "on_demand": "my-provider"}}',
         added="0.2.0",
@@ -138,8 +139,8 @@ class Settings:
         "300",
         seconds,
         type="float",
-        doc="How long, in seconds, a pod may wait for a spot node before the attempt is given up for want of "
-        "capacity and the next one goes on demand.",
+        doc="How long, in seconds, a pod may wait for a spot node, or a job of Cloud Batch for a spot machine, before "
+        "the attempt is given up for want of capacity and the next one goes on demand.",
         why="Longer than an autoscaler needs to start a node that can be had.",
     )
     late_heartbeat: timedelta = option(

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
 _KUBERNETES = "airflow.providers.cncf.kubernetes.operators"
 _AMAZON = "airflow.providers.amazon.aws.operators"
+_GOOGLE = "airflow.providers.google.cloud.operators"
 _JOBS = "airflow_interruptible.operators.launched.JobLauncher"
 
 
@@ -85,6 +86,7 @@ LAUNCHERS: Mapping[str, Launcher | None] = {
     f"{_AMAZON}.emr.EmrServerlessStartJobOperator": _jobs("emr_serverless", "emr_serverless.JobRuns"),
     f"{_AMAZON}.glue.GlueJobOperator": _jobs("glue", "glue.GlueRuns"),
     f"{_AMAZON}.batch.BatchOperator": _jobs("batch", "batch.BatchJobs", needs_options=True),
+    f"{_GOOGLE}.cloud_batch.CloudBatchSubmitJobOperator": _jobs("cloud_batch", "cloud_batch.CloudBatchJobs"),
 }
 """Operator classes and the kind of work that they, and their subclasses, launch. None: they are pod operators by
 inheritance, and leave their pods to a controller, which replaces those that are lost by itself."""

@@ -52,6 +52,9 @@ class Step(str, Enum):
     END_FIRST = "end first"
     """End the work, wait until it has ended, then begin its own."""
 
+    REFUSE = "refuse"
+    """It is in the way, and not ours to end."""
+
 
 @dataclass(frozen=True)
 class EarlierWork:
@@ -94,6 +97,27 @@ def step_for(
     if work.state is WorkState.WAITING and due is not None and work.capacity not in (None, due):
         return Decision(Step.END_FIRST, f"it has not started, and waits {work.capacity.phrase}")
     return Decision(Step.GO_ON)
+
+
+def step_for_machines(work: EarlierWork, *, due: CapacityType | None, ours: bool) -> Decision:
+    """Decide what an attempt does about machines of the name that it is to make some of: a cluster.
+
+    They are not work: what runs on them may be anybody's, and they are used again unless they are of another capacity.
+
+    :param due: what the machines of this attempt would have to be; None if nothing places them.
+    :param ours: whether an earlier attempt of this task has made them.
+
+    >>> spot = EarlierWork(WorkState.AT_WORK, CapacityType.SPOT)
+    >>> step_for_machines(spot, due=CapacityType.ON_DEMAND, ours=True).step.value
+    'end first'
+    >>> step_for_machines(spot, due=CapacityType.ON_DEMAND, ours=False).step.value
+    'refuse'
+    """
+    if work.state is WorkState.ENDING:
+        return Decision(Step.AWAIT_END, "it is ending")
+    if work.state is WorkState.OVER or due is None or work.capacity in (None, due):
+        return Decision(Step.LEAVE)
+    return Decision(Step.END_FIRST if ours else Step.REFUSE, f"it is {work.capacity.phrase}, and is to be {due.phrase}")
 
 
 _FORCED = {WorkState.OVER: Step.LEAVE, WorkState.ENDING: Step.AWAIT_END, WorkState.UNSEEN: Step.END_FIRST}

@@ -25,6 +25,9 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 
+_LATER = "{{ what it is mapped over }}"
+"""What stands for an argument that only the run will tell, as a template does."""
+
 _BY_TASK = frozenset({Level.TASK, Level.ANNOTATION})
 
 
@@ -61,6 +64,8 @@ def _alternatives(task: Any, work: Work) -> Iterator[dict[str, Any]]:
             f"{taken[0]} cannot be expanded on an interruptible task: each attempt writes it, to place its "
             f"{work.noun}. Write it in .partial(), or say interruptible=False."
         )
+    later = various.keys() or work.amends if task.is_mapped else frozenset()
+    said = {**dict.fromkeys(later & work.amends, _LATER), **said}
     yield said
     for name in sorted(various.keys() & work.amends):
         yield from ({**said, name: value} for value in various[name])

@@ -49,6 +49,11 @@ class Work(ABC):
     :cvar owns: the arguments that placing writes, so that they cannot be expanded.
     :cvar amends: those of them of which it writes a part only, such as a whole request: these can be expanded.
     :cvar ends_falsely: whether its operator can take the end of an interrupted job for a success.
+    :cvar machines: whether it is machines that later tasks work on, rather than work: they are used again, but for
+        those of another capacity.
+    :cvar ends_within: seconds after which one that was told to end must have ended.
+    :cvar given_up: whether a job on spot that has not begun after ``spot_timeout`` is stopped, because its service
+        lets it wait for a machine as long as it takes, and needs less where there is one.
     :cvar stopped_by_operator: whether the operator's own ``on_kill`` stops the job.
     """
 
@@ -57,14 +62,20 @@ class Work(ABC):
     owns: ClassVar[frozenset[str]]
     amends: ClassVar[frozenset[str]] = frozenset()
     ends_falsely: ClassVar[bool] = False
+    machines: ClassVar[bool] = False
+    ends_within: ClassVar[float] = 180.0
+    """Containers of ECS have up to 120 s to end.
+    https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_ContainerDefinition.html (``stopTimeout``)"""
+    given_up: ClassVar[bool] = False
     stopped_by_operator: ClassVar[bool] = False
 
-    @abstractmethod
     def check_options(self, options: Mapping[str, Any]) -> None:
-        """Refuse options that cannot be meant.
+        """Refuse options that cannot be meant: all of them, unless a kind says otherwise.
 
         :raises ConfigurationError: which, why, and what to write instead.
         """
+        if options:
+            raise ConfigurationError(f"compute {self.name!r} takes no options, got {dict(options)!r}. Drop them.")
 
     @abstractmethod
     def check(self, arguments: Mapping[str, Any], options: Mapping[str, Any]) -> None:

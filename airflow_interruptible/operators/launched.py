@@ -28,6 +28,7 @@ from airflow_interruptible.exceptions import ConfigurationError
 from airflow_interruptible.launched.arguments import written
 from airflow_interruptible.launched.checking import said_by_task
 from airflow_interruptible.worker import launched_jobs as jobs
+from airflow_interruptible.worker.patience import Patience
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -131,7 +132,7 @@ class JobLauncher(_Base):
         return self._set(changes)
 
     def _set(self, changes: Mapping[str, Any]) -> dict[str, Any]:
-        before = {name: getattr(self, name) for name in changes}
+        before = {name: getattr(self, name, None) for name in changes}
         for name, value in changes.items():
             setattr(self, name, value)
         return before
@@ -176,8 +177,12 @@ class JobLauncher(_Base):
 
     def _deal_with(self, job: jobs.EarlierJob, seen: Seen, book: Book) -> None:
         work = self.interruptible_work
-        decision = jobs.step_about(job, seen, book, due=self.launched_capacity)
+        decision = jobs.step_about(job, seen, book, machines=work.machines, due=self.launched_capacity)
         if decision.step is Step.LEAVE:
+            return
+        if decision.step is Step.REFUSE:
+            self.launched_capacity = seen.capacity
+            self._leave_unplaced(jobs.in_the_way(work, job, decision), book)
             return
         if decision.step is Step.GO_ON and not self.launched:
             self._go_on_with(job, seen)
@@ -201,8 +206,9 @@ class JobLauncher(_Base):
     @contextmanager
     def _to_its_end(self, context: Context) -> Iterator[None]:
         """Hear of the job, and ask what became of it where the operator cannot be believed."""
+        patience = Patience(self.interruptible_work, self)
         try:
-            with self.interruptible_work.hearing(self, self._heard, self.launched.get(jobs.JOB)):
+            with patience, self.interruptible_work.hearing(self, self._heard, self.launched.get(jobs.JOB)):
                 yield
         except TaskDeferred:
             raise
@@ -211,6 +217,7 @@ class JobLauncher(_Base):
             raise
         except Exception:
             self._read_back()
+            self.seen_evidence = patience.evidence if patience.ran_out else self.seen_evidence
             raise
         self._refuse_false_success(context)
 

@@ -34,7 +34,8 @@ def describe(failure: Failure) -> Iterator[Answer]:
     name = f"projects/{task.project_id}/locations/{task.region}/jobs/{task.job_name}"
     job = as_fields(client.get_job(name=name, timeout=SECONDS, retry=None))
     status = inside(job, "status")
-    if status.get("state") not in _OVER or not failure.saw(job.get("create_time")):
+    ours = (failure.attribute("launched") or {}).get("launched_job", "").endswith(f"/{task.job_name}")
+    if status.get("state") not in _OVER or not (ours or failure.saw(job.get("create_time"))):
         return
     policies = [
         {"policy": pick(inside(one, "policy"), "provisioning_model")}

@@ -135,6 +135,13 @@ RULES = (
         source=f"{KUBERNETES}/operators/pod.py",
     ),
     rule(
+        "work-found-no-machine",
+        {"launched.phase": "Waiting"},
+        Cause.NO_CAPACITY,
+        "the work that it had launched found no spot machine within spot_timeout",
+        source="https://pypi.org/project/airflow-interruptible/",
+    ),
+    rule(
         "ended-by-person",
         {
             "(text)": says(

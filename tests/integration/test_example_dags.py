@@ -18,6 +18,9 @@ from aws_api.emr_serverless import EmrServerless
 from aws_api.glue import Glue
 from aws_api.sagemaker import SageMaker
 from aws_api.server import AwsApi, environment_of
+from google_api.batch import CloudBatch
+from google_api.server import GoogleApi
+from google_api.server import environment_of as environment_of_google
 from kubernetes_api import KubernetesCluster
 
 if TYPE_CHECKING:
@@ -62,14 +65,25 @@ def aws() -> Iterator[AwsApi]:
 
 
 @pytest.fixture(scope="module")
+def others() -> Iterator[dict[str, str]]:
+    """What leads to the services of Google Cloud that examples launch work on."""
+    google, batch = GoogleApi(), CloudBatch()
+    google.services += [batch]
+    yield environment_of_google(google)
+    batch.close()
+    google.close()
+
+
+@pytest.fixture(scope="module")
 def result(
-    tmp_path_factory: pytest.TempPathFactory, cluster: KubernetesCluster, aws: AwsApi
+    tmp_path_factory: pytest.TempPathFactory, cluster: KubernetesCluster, aws: AwsApi, others: dict[str, str]
 ) -> tuple[dict[str, str], dict[str, str]]:
     """Import errors by file, and the state of a run by Dag."""
     home = tmp_path_factory.mktemp("airflow")
     environment = {
         **os.environ,
         **environment_of(aws),
+        **others,
         "AIRFLOW_HOME": str(home),
         "KUBECONFIG": str(cluster.kubeconfig),
         "AIRFLOW__CORE__DAGS_FOLDER": str(DAGS),

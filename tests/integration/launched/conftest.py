@@ -273,6 +273,12 @@ class Killer:
 
 
 @pytest.fixture
+def killer_of(monkeypatch: pytest.MonkeyPatch) -> Callable[..., Killer]:
+    """Kills the worker in other waits: ``killer_of((owner, "method"), ...)``."""
+    return lambda *waits: Killer(monkeypatch, *waits)
+
+
+@pytest.fixture
 def killer(monkeypatch: pytest.MonkeyPatch) -> Killer:
     """Kills what waits for AWS."""
     from airflow.providers.amazon.aws.hooks.batch_client import BatchClientHook

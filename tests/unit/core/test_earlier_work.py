@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from airflow_interruptible.core.capacity import CapacityType
-from airflow_interruptible.core.earlier_work import EarlierWork, Step, WorkState, step_for
+from airflow_interruptible.core.earlier_work import EarlierWork, Step, WorkState, step_for, step_for_machines
 
 SPOT, ON_DEMAND = CapacityType.SPOT, CapacityType.ON_DEMAND
 
@@ -58,3 +58,20 @@ def test_what_ends_or_was_not_seen_is_never_gone_on_with(
         assert not (last and work.capacity is SPOT)
     else:
         assert decision.why
+
+
+@given(WORK, DUE, st.booleans())
+def test_machines_of_another_capacity_are_never_used_again(
+    work: EarlierWork, due: CapacityType | None, ours: bool
+) -> None:
+    decision = step_for_machines(work, due=due, ours=ours)
+    there = work.state not in (WorkState.OVER, WorkState.ENDING)
+    wrong = there and due is not None and work.capacity not in (None, due)
+    assert (decision.step is Step.LEAVE) == (not wrong and work.state is not WorkState.ENDING)
+    assert (decision.step is Step.END_FIRST) == (wrong and ours), "what others have made is never ended"
+    assert decision.step is not Step.GO_ON
+
+
+def test_why_machines_are_not_used_again() -> None:
+    found = EarlierWork(WorkState.AT_WORK, SPOT)
+    assert step_for_machines(found, due=ON_DEMAND, ours=False).why == "it is on spot, and is to be on demand"
