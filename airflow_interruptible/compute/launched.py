@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 _KUBERNETES = "airflow.providers.cncf.kubernetes.operators"
 _AMAZON = "airflow.providers.amazon.aws.operators"
 _GOOGLE = "airflow.providers.google.cloud.operators"
+_DATABRICKS = "airflow.providers.databricks.operators.databricks"
 _JOBS = "airflow_interruptible.operators.launched.JobLauncher"
 
 
@@ -87,6 +88,7 @@ LAUNCHERS: Mapping[str, Launcher | None] = {
     f"{_AMAZON}.glue.GlueJobOperator": _jobs("glue", "glue.GlueRuns"),
     f"{_AMAZON}.batch.BatchOperator": _jobs("batch", "batch.BatchJobs", needs_options=True),
     f"{_GOOGLE}.cloud_batch.CloudBatchSubmitJobOperator": _jobs("cloud_batch", "cloud_batch.CloudBatchJobs"),
+    f"{_DATABRICKS}.DatabricksSubmitRunOperator": _jobs("databricks", "databricks.DatabricksRuns"),
 }
 """Operator classes and the kind of work that they, and their subclasses, launch. None: they are pod operators by
 inheritance, and leave their pods to a controller, which replaces those that are lost by itself."""

@@ -24,6 +24,9 @@ _CLOUDS = ("aws_attributes", "azure_attributes", "gcp_attributes")
 _BAD = ("FAILED", "TIMEDOUT", "CANCELED", "INTERNAL_ERROR")
 """Results of what failed by itself. The others are fine, still going on, or failed because another task did."""
 
+_ASKED = {"capacity": None}
+"""What was asked for is what the workers are. Only the cluster tells what its driver was."""
+
 _AUTHORS = (Cause.APPLICATION, Cause.USER_ACTION)
 
 
@@ -59,7 +62,7 @@ def _failed(part: Mapping[str, Any]) -> bool:
 def _answer(part: Mapping[str, Any]) -> Answer:
     details = pick(inside(part, "status", "termination_details"), "code", "type")
     fields = {"termination_details": details, "state": pick(inside(part, "state"), "result_state")}
-    return Answer("databricks", "jobs/runs/get", fields)
+    return Answer("databricks", "jobs/runs/get", fields, known=_ASKED)
 
 
 def _cluster(hook: Any, name: str) -> dict[str, Any]:

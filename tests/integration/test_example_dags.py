@@ -18,6 +18,8 @@ from aws_api.emr_serverless import EmrServerless
 from aws_api.glue import Glue
 from aws_api.sagemaker import SageMaker
 from aws_api.server import AwsApi, environment_of
+from databricks_api import Databricks
+from databricks_api import environment_of as environment_of_databricks
 from google_api.batch import CloudBatch
 from google_api.server import GoogleApi
 from google_api.server import environment_of as environment_of_google
@@ -66,10 +68,11 @@ def aws() -> Iterator[AwsApi]:
 
 @pytest.fixture(scope="module")
 def others() -> Iterator[dict[str, str]]:
-    """What leads to the services of Google Cloud that examples launch work on."""
+    """What leads to the services of Google Cloud and to the Databricks that examples launch work on."""
     google, batch = GoogleApi(), CloudBatch()
     google.services += [batch]
-    yield environment_of_google(google)
+    with Databricks() as databricks:
+        yield {**environment_of_google(google), **environment_of_databricks(databricks)}
     batch.close()
     google.close()
 
