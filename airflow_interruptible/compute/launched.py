@@ -88,6 +88,10 @@ LAUNCHERS: Mapping[str, Launcher | None] = {
     f"{_AMAZON}.glue.GlueJobOperator": _jobs("glue", "glue.GlueRuns"),
     f"{_AMAZON}.batch.BatchOperator": _jobs("batch", "batch.BatchJobs", needs_options=True),
     f"{_GOOGLE}.cloud_batch.CloudBatchSubmitJobOperator": _jobs("cloud_batch", "cloud_batch.CloudBatchJobs"),
+    f"{_GOOGLE}.vertex_ai.custom_job.CreateCustomJobOperator": _jobs("vertex", "vertex.VertexJobs"),
+    f"{_GOOGLE}.vertex_ai.custom_job.CustomTrainingJobBaseOperator": _jobs(
+        "vertex_training", "vertex_training.VertexTraining"
+    ),
     f"{_DATABRICKS}.DatabricksSubmitRunOperator": _jobs("databricks", "databricks.DatabricksRuns"),
 }
 """Operator classes and the kind of work that they, and their subclasses, launch. None: they are pod operators by

@@ -38,6 +38,7 @@ def look(past: Past) -> Iterator[Answer]:
     describe = describing(type(task))
     if describe is not None:
         work.attach(task, job)
+        task.launched = {"launched_job": job}
         capacity = seen.capacity or past.capacity
         for answer in describe(Failure(task, AirflowException(f"{work.noun} {job} has ended"), {})):
             yield answer.on(capacity and capacity.value)

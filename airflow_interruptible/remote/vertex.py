@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Google Vertex AI: the state and the error of a custom job, or of a training pipeline.
 
-The surprising fact: a training operator learns the name of its pipeline before the end only if it defers.
+The surprising fact: a training operator learns the name of its pipeline before the end only if it defers. Our own
+launcher hears of it.
 https://cloud.google.com/vertex-ai/docs/reference/rest/v1/projects.locations.customJobs
 """
 
@@ -30,7 +31,8 @@ def custom_job(failure: Failure) -> Iterator[Answer]:
 
 def training(failure: Failure) -> Iterator[Answer]:
     """Describe the pipeline of a CreateCustomTrainingJobOperator or one of its kin."""
-    if name := failure.xcom("training_id"):
+    launched = (failure.attribute("launched") or {}).get("launched_job", "")
+    if name := launched.rpartition("/")[2] or failure.xcom("training_id"):
         pipeline = failure.task.hook.get_training_pipeline(training_pipeline=name, **_request(failure))
         yield from _ended(pipeline, "trainingPipelines.get")
 

@@ -23,6 +23,7 @@ from databricks_api import environment_of as environment_of_databricks
 from google_api.batch import CloudBatch
 from google_api.server import GoogleApi
 from google_api.server import environment_of as environment_of_google
+from google_api.vertex import Vertex
 from kubernetes_api import KubernetesCluster
 
 if TYPE_CHECKING:
@@ -69,11 +70,12 @@ def aws() -> Iterator[AwsApi]:
 @pytest.fixture(scope="module")
 def others() -> Iterator[dict[str, str]]:
     """What leads to the services of Google Cloud and to the Databricks that examples launch work on."""
-    google, batch = GoogleApi(), CloudBatch()
-    google.services += [batch]
+    google, batch, vertex = GoogleApi(), CloudBatch(), Vertex()
+    google.services += [batch, vertex]
     with Databricks() as databricks:
         yield {**environment_of_google(google), **environment_of_databricks(databricks)}
     batch.close()
+    vertex.close()
     google.close()
 
 
