@@ -88,6 +88,7 @@ LAUNCHERS: Mapping[str, Launcher | None] = {
     f"{_AMAZON}.glue.GlueJobOperator": _jobs("glue", "glue.GlueRuns"),
     f"{_AMAZON}.batch.BatchOperator": _jobs("batch", "batch.BatchJobs", needs_options=True),
     f"{_GOOGLE}.cloud_batch.CloudBatchSubmitJobOperator": _jobs("cloud_batch", "cloud_batch.CloudBatchJobs"),
+    f"{_GOOGLE}.dataproc.DataprocCreateClusterOperator": _jobs("dataproc", "dataproc.DataprocClusters"),
     f"{_GOOGLE}.vertex_ai.custom_job.CreateCustomJobOperator": _jobs("vertex", "vertex.VertexJobs"),
     f"{_GOOGLE}.vertex_ai.custom_job.CustomTrainingJobBaseOperator": _jobs(
         "vertex_training", "vertex_training.VertexTraining"

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Google Dataproc: the status of a job.
+"""Google Dataproc: the status of a job, and why a cluster could not be made.
 
 The surprising fact: a driver that was killed says only by which signal, and memory pressure sends the same one.
 https://cloud.google.com/dataproc/docs/reference/rest/v1/projects.regions.jobs
@@ -33,3 +33,14 @@ def describe(failure: Failure) -> Iterator[Answer]:
     status = inside(as_fields(job), "status")
     if status.get("state") in _OVER:
         yield Answer("dataproc", "jobs.get", {"status": pick(status, "state", "details")})
+
+
+def cluster(failure: Failure) -> Iterator[Answer]:
+    """Read what the operation of a DataprocCreateClusterOperator ended with: its exception carries it.
+
+    The cluster itself is no witness: the operator deletes one that could not be made.
+    """
+    for error in failure.chain():
+        for said in error.args:
+            yield Answer("dataproc", "clusters.create", {"error": {"message": str(getattr(said, "message", said))}})
+            return

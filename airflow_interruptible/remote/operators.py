@@ -48,6 +48,7 @@ OPERATORS: Mapping[str, str] = {
     f"{_AMAZON}.emr.EmrServerlessStartJobOperator": f"{_HERE}.emr.serverless",
     "airflow.providers.cncf.kubernetes.operators.pod.KubernetesPodOperator": f"{_HERE}.kubernetes.describe",
     f"{_GOOGLE}.cloud_batch.CloudBatchSubmitJobOperator": f"{_HERE}.cloud_batch.describe",
+    f"{_GOOGLE}.dataproc.DataprocCreateClusterOperator": f"{_HERE}.dataproc.cluster",
     f"{_GOOGLE}.dataproc.DataprocSubmitJobOperator": f"{_HERE}.dataproc.describe",
     f"{_GOOGLE}.vertex_ai.custom_job.CreateCustomJobOperator": f"{_HERE}.vertex.custom_job",
     f"{_GOOGLE}.vertex_ai.custom_job.CustomTrainingJobBaseOperator": f"{_HERE}.vertex.training",

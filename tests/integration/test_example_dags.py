@@ -21,6 +21,7 @@ from aws_api.server import AwsApi, environment_of
 from databricks_api import Databricks
 from databricks_api import environment_of as environment_of_databricks
 from google_api.batch import CloudBatch
+from google_api.dataproc import Dataproc
 from google_api.server import GoogleApi
 from google_api.server import environment_of as environment_of_google
 from google_api.vertex import Vertex
@@ -71,7 +72,7 @@ def aws() -> Iterator[AwsApi]:
 def others() -> Iterator[dict[str, str]]:
     """What leads to the services of Google Cloud and to the Databricks that examples launch work on."""
     google, batch, vertex = GoogleApi(), CloudBatch(), Vertex()
-    google.services += [batch, vertex]
+    google.services += [batch, vertex, Dataproc()]
     with Databricks() as databricks:
         yield {**environment_of_google(google), **environment_of_databricks(databricks)}
     batch.close()
