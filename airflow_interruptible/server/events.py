@@ -6,7 +6,7 @@
 | a new TaskInstance                           | a mapped task was expanded; the run's conf may say something |
 | a DagRun to ``running``                      | the same, for all that wait                                  |
 | a Log row "stuck in queued reschedule"       | the same try is queued again                                 |
-| the heartbeat of a scheduler's Job           | this process is a scheduler                                  |
+| the heartbeat of a Job                       | this process is a scheduler, a Dag processor, a triggerer    |
 
 And before a transaction is committed in which Airflow went over the tasks of a run: the tasks that its Dag has got
 since were inserted past every flush.
@@ -23,6 +23,7 @@ from airflow_interruptible.server.flush import Happened, Turn, turns
 from airflow_interruptible.server.lookout import lookout
 from airflow_interruptible.server.placing import Confs, settle, settle_requeued
 from airflow_interruptible.server.spot_timeout import spot_timeout
+from airflow_interruptible.server.traces import traces
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -50,6 +51,7 @@ def place_next_attempts(session: Session, new: Sequence[Any], dirty: Sequence[An
     if (scheduler := seam.scheduler_of(dirty)) is not None:
         spot_timeout.beat(scheduler)
         lookout.beat(scheduler)
+    traces.leave(session, dirty)
 
 
 def place_waiting(session: Session, runs: Iterable[Any]) -> None:
