@@ -88,6 +88,14 @@ def _unfit(deployment: Deployment, compute: str) -> Iterator[Finding]:
 
 def _launched(settings: Settings) -> Iterator[Finding]:
     """Look at what is said of each kind of work that operators launch."""
+    kinds = [launcher.kind for launcher in _kinds()]
+    if unknown := sorted(set(settings.launched) - set(kinds)):
+        for name in unknown:
+            better = next(iter(get_close_matches(name, kinds, 1)), f"one of {', '.join(kinds)}")
+            yield _finding("unknown-kind", "[interruptible] launched", name, better,
+                           "There is no such kind of work, and every Dag with an operator that launches some has an "
+                           "import error.")  # fmt: skip
+        return
     for launcher in _kinds():
         if launcher is PODS and not settings.pod_compute and PODS.kind not in settings.launched:
             continue  # then it is compute, which has been looked at
@@ -108,7 +116,7 @@ def _launched(settings: Settings) -> Iterator[Finding]:
 def _told(error: ConfigurationError) -> tuple[str, str]:
     """Return what an error says to write, which is its last sentence, and what it says before that."""
     why, _, better = str(error).rpartition(". ")
-    return better, f"{why}."
+    return better, f"{why}." if why else better
 
 
 def _kinds() -> list[Launcher]:

@@ -105,13 +105,18 @@ def here() -> Deployment:
         value = conf.get(section, name, fallback=None)
         return None if value is None else str(value)
 
-    return Deployment(read, _executors(), _written(conf))
+    return Deployment(read, _executors(read("core", "executor")), _written(conf))
 
 
-def _executors() -> tuple[Executor, ...]:
+def _executors(configured: str | None) -> tuple[Executor, ...]:
+    from airflow.exceptions import AirflowException
     from airflow.executors.executor_loader import ExecutorLoader
 
-    return tuple(_executor(ExecutorLoader, each) for each in ExecutorLoader.get_executor_names(validate_teams=False))
+    try:
+        names = ExecutorLoader.get_executor_names(validate_teams=False)
+    except (AirflowException, ValueError) as error:  # what it says of executors cannot be meant
+        return (Executor(str(configured), error=str(error)),)
+    return tuple(_executor(ExecutorLoader, each) for each in names)
 
 
 def _executor(loader: Any, named: Any) -> Executor:

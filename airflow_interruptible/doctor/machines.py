@@ -48,12 +48,10 @@ def _ec2() -> Iterator[Finding]:
 
 
 def _ecs() -> Iterator[Finding]:
-    from airflow.configuration import conf
-
     section = "aws_ecs_executor"
-    client = aws.client("ecs", conf.get(section, "conn_id", fallback=aws.CONNECTION))
-    cluster = conf.get(section, "cluster", fallback="default")
+    cluster = aws.executor_option(section, "cluster") or "default"
     try:
+        client = aws.executor_client("ecs", section)
         refused = asked(client.describe_tasks, cluster=cluster, tasks=[_NO_TASK]) is None
     except Exception as error:
         if error_of(error)[0] != "ClusterNotFoundException":  # it looked

@@ -21,6 +21,7 @@ from airflow_interruptible.server import seam
 from airflow_interruptible.server.apart import apart
 from airflow_interruptible.server.flush import Happened, Turn, turns
 from airflow_interruptible.server.lookout import lookout
+from airflow_interruptible.server.never_started import never_started, was_helped
 from airflow_interruptible.server.placing import Confs, settle, settle_requeued
 from airflow_interruptible.server.spot_timeout import spot_timeout
 from airflow_interruptible.server.traces import traces
@@ -51,6 +52,7 @@ def place_next_attempts(session: Session, new: Sequence[Any], dirty: Sequence[An
     if (scheduler := seam.scheduler_of(dirty)) is not None:
         spot_timeout.beat(scheduler)
         lookout.beat(scheduler)
+        never_started.beat(scheduler)
     traces.leave(session, dirty)
 
 
@@ -69,7 +71,7 @@ def _settle_logged(session: Session, log: Any) -> None:
     with apart(session, "A try that was stuck in the queue stays where it is."):
         ti = seam.find_logged(session, log)
     marker = Marker.from_config(ti.executor_config) if ti is not None else None
-    if marker is not None:
+    if marker is not None and not was_helped(seam.key_of(ti), ti.try_number):
         settle_requeued(session, ti, marker)
 
 

@@ -48,6 +48,7 @@ def fresh(database: None, monkeypatch: pytest.MonkeyPatch) -> Iterator[Traces]:
     monkeypatch.setattr("airflow_interruptible.server.events.traces", mine)
     monkeypatch.setattr("airflow_interruptible.server.events.spot_timeout.beat", lambda _: None)
     monkeypatch.setattr("airflow_interruptible.server.events.lookout.beat", lambda _: None)
+    monkeypatch.setattr("airflow_interruptible.server.events.never_started.beat", lambda _: None)
     yield mine
     empty()
 

@@ -132,6 +132,7 @@ def test_the_grace_of_pods(seconds: int | None, found: list[str], tmp_path: Path
         ({"pod_compute": "gkee"}, CELERY, [("computes/none", "info"), ("computes/launched", "error")]),
         ({"launched": '{"batch": {"spot": "a"}}'}, CELERY, [("computes/none", "info"), ("computes/launched", "error")]),
         ({"launched": '{"batch": {"spot": "a", "on_demand": "b"}}'}, CELERY, [("computes/none", "info")]),
+        ({"launched": '{"btach": {}}'}, CELERY, [("computes/none", "info"), ("computes/unknown-kind", "error")]),
     ],
 )  # fmt: skip
 def test_computes(said: dict[str, str], executors: Any, found: Any, *, deploy: Any, ids: Any, configure: Any) -> None:
