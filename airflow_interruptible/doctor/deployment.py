@@ -109,12 +109,12 @@ def here() -> Deployment:
 
 
 def _executors(configured: str | None) -> tuple[Executor, ...]:
-    from airflow.exceptions import AirflowException
+    from airflow.exceptions import AirflowConfigException
     from airflow.executors.executor_loader import ExecutorLoader
 
     try:
         names = ExecutorLoader.get_executor_names(validate_teams=False)
-    except (AirflowException, ValueError) as error:  # what it says of executors cannot be meant
+    except (AirflowConfigException, ValueError) as error:  # what it says of executors cannot be meant
         return (Executor(str(configured), error=str(error)),)
     return tuple(_executor(ExecutorLoader, each) for each in names)
 
