@@ -6,7 +6,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from airflow_interruptible.doctor.finding import Finding, Severity, core_link
-from airflow_interruptible.server import seam
+from airflow_interruptible.server import seam, state_store
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -64,7 +64,7 @@ def _reached() -> Iterator[Finding]:
     setting = "[database] sql_alchemy_conn"
     try:
         seam.models()
-        model = seam.stored_states()
+        model = state_store.stored_states()
         with create_session(scoped=False) as session:
             session.scalar(select(model.id).limit(1))
     except seam.SeamChangedError as error:

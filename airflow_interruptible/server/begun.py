@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from airflow_interruptible.exceptions import LedgerError
 from airflow_interruptible.ledger import KEY, Ledger
 from airflow_interruptible.marker import Marker
-from airflow_interruptible.server import seam
+from airflow_interruptible.server import seam, state_store
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -61,7 +61,7 @@ def begun(session: Session) -> Iterator[Begun]:
 
 def _attempt(session: Session, row: Any) -> Begun:
     try:
-        record = Ledger.from_json(seam.read_state(session, row, KEY)).records.get(row.try_number)
+        record = Ledger.from_json(state_store.read_state(session, row, KEY)).records.get(row.try_number)
     except (LedgerError, ValueError):
         return Begun(row.hostname, row.queue, "")  # somebody has written there, and the package may well be there
     if record is None or record.started is None:
