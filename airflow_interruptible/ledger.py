@@ -77,6 +77,7 @@ class Record:
     :param error: what the author's exception said, masked and cut, see :mod:`airflow_interruptible.worker.error_line`.
     :param left: when it left its machine to go on later, deferred or rescheduled; None while it is at work.
     :param away: for how many whole seconds it had done so before it last came back.
+    :param version: of this package, where the attempt ran.
     """
 
     capacity: CapacityType | None = None
@@ -94,6 +95,7 @@ class Record:
     error: str | None = None
     left: str | None = None
     away: int = 0
+    version: str | None = None
 
     @property
     def trace(self) -> Trace:
@@ -132,6 +134,7 @@ class Record:
             error=bounded.text(known("error")),
             left=bounded.time(known("left")),
             away=bounded.whole(known("away", 0), 0, _LONGEST),
+            version=bounded.name(known("version")),
         )
 
 

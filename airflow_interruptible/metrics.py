@@ -33,6 +33,7 @@ NOTICES = "interruptible.notices"
 FALSE_ALARMS = "interruptible.false_alarms"
 LOST = "interruptible.lost"
 RECOVERY = "interruptible.recovery"
+UNHEARD = "interruptible.unheard"
 
 NO_CAUSE = "none"
 """The tag ``cause`` where nothing has ended yet: most stores of metrics have no empty tags."""
@@ -102,6 +103,13 @@ class TaskMetrics:
     def false_alarm(self, provider: str, cause: Cause | None, capacity: CapacityType) -> None:
         """Count an announcement after which the attempt ended by itself. ``cause`` is None for a success."""
         self._count(FALSE_ALARMS, cause.value if cause else NO_CAUSE, capacity, provider=provider)
+
+    def gone(self, silence: timedelta, cause: Cause, capacity: CapacityType) -> None:
+        """Record for how long an attempt was not heard of before it was proved to be gone."""
+        try:
+            self.stats.timing(UNHEARD, max(timedelta(0), silence), tags=self._tags(cause.value, capacity))
+        except Exception:
+            log.debug("%s could not be recorded.", UNHEARD, exc_info=True)
 
     def _count(self, name: str, cause: str, capacity: CapacityType, **more: str) -> None:
         try:

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from importlib import import_module
 from typing import Any, cast
 
-SUMMARY = "Interruptible tasks: attempts, reports, verdicts and plans"
+SUMMARY = "Interruptible tasks: attempts, reports, verdicts, plans and a doctor"
 
 
 @dataclass(frozen=True)
@@ -44,6 +44,7 @@ COMMANDS = (
     Command("report", "Sum up a range of time: interruptions, hours on spot and on demand, estimated savings"),
     Command("explain", "Say why a failure means what it means: the rule, its source, what would change the answer"),
     Command("plan", "Play a list of endings through the rules"),
+    Command("doctor", "Look for what breaks a promise in this deployment, and say what to set instead"),
 )
 
 

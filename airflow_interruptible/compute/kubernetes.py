@@ -137,6 +137,10 @@ class KubernetesCompute:
         """
         self._refuse(_Pod(pod, {}), "the operator's arguments or its pod template")
 
+    def node_selector_of(self, capacity: CapacityType) -> str:
+        """Return which nodes an attempt on ``capacity`` asks for, as ``kubectl get nodes -l`` takes it."""
+        return self._patches[capacity].label_selector
+
     def _refuse(self, pod: _Pod, place: str) -> None:
         for capacity, patch in self._patches.items():
             if why := pod.refusal_of(patch):

@@ -43,6 +43,15 @@ class PodPatch:
         """Whether it keeps a pod off any node at all."""
         return bool(self.node_selector or self.match_expressions)
 
+    @property
+    def label_selector(self) -> str:
+        """Which nodes it selects, as the API takes it. ``Gt`` and ``Lt`` cannot be said there.
+
+        https://kubernetes.io/docs/concepts/overview/working-with-objects/labels/#label-selectors
+        """
+        rules = [*_as_requirements(self.node_selector), *self.match_expressions]
+        return ",".join(text for rule in rules if (text := _as_text(rule)))
+
     def and_also(self, other: PodPatch) -> PodPatch:
         """Return both; on a clash of labels ``other`` wins."""
         return PodPatch(
@@ -123,6 +132,12 @@ def _narrowed(term: Mapping[str, Any], requirements: Sequence[Requirement]) -> d
 
 def _as_requirements(selector: Mapping[str, str]) -> list[Requirement]:
     return [{"key": key, "operator": "In", "values": [value]} for key, value in selector.items()]
+
+
+def _as_text(rule: Requirement) -> str:
+    key, values = str(rule["key"]), ",".join(rule.get("values") or ())
+    forms = {"In": f"{key} in ({values})", "NotIn": f"{key} notin ({values})", "Exists": key, "DoesNotExist": f"!{key}"}
+    return forms.get(rule["operator"], "")
 
 
 def _alternatives(spec: Pod) -> Iterator[list[Requirement]]:

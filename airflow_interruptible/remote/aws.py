@@ -33,6 +33,23 @@ def client(service: str, conn_id: str | None = CONNECTION, region: str | None = 
     return AwsBaseHook(aws_conn_id=_existing(conn_id), client_type=service, region_name=region, config=config).conn
 
 
+def executor_client(service: str, section: str, region: str | None = None) -> Any:
+    """Return a client as one of Amazon's executors has it.
+
+    :param section: the executor's section of airflow.cfg.
+    :param region: where its work was, if that is known.
+    """
+    conn_id = executor_option(section, "conn_id") or CONNECTION
+    return client(service, conn_id, region or executor_option(section, "region_name"))
+
+
+def executor_option(section: str, name: str) -> str | None:
+    """Return an option of an executor's, None if nobody set it."""
+    from airflow.configuration import conf
+
+    return conf.get(section, name, fallback=None) or None
+
+
 def sibling(task: Any, service: str) -> Any:
     """Return a client for another service, by the connection and region of an operator."""
     return client(service, getattr(task, "aws_conn_id", CONNECTION), getattr(task, "region_name", None))

@@ -35,11 +35,7 @@ def describe(failure: Failure) -> Iterator[Answer]:
 
 def look(past: Past) -> Iterator[Answer]:
     """Look at the Batch job that an attempt ran in. Batch may have started it again since: only our own try counts."""
-    from airflow.configuration import conf
-
-    section = "aws_batch_executor"
-    conn_id = conf.get(section, "conn_id", fallback=aws.CONNECTION)
-    client = aws.client("batch", conn_id, past.where.get("region") or conf.get(section, "region_name", fallback=None))
+    client = aws.executor_client("batch", "aws_batch_executor", past.where.get("region"))
     job = _job(client, past.where["batch_job"])
     tries, ours = each(job, "attempts"), past.where.get("batch_attempt", "")
     if ours.isdecimal() and 0 < int(ours) <= len(tries):

@@ -8,6 +8,7 @@ https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_DescribeTasks.html
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from airflow_interruptible.remote import aws, ec2
@@ -35,14 +36,11 @@ def describe(failure: Failure) -> Iterator[Answer]:
 
 def look(past: Past) -> Iterator[Answer]:
     """Look at the ECS task that an attempt ran in. Its cluster is the ECS executor's, unless the task could tell."""
-    from airflow.configuration import conf
-
-    section = "aws_ecs_executor"
-    conn_id = conf.get(section, "conn_id", fallback=aws.CONNECTION)
-    region = past.where.get("region") or conf.get(section, "region_name", fallback=None)
-    cluster = past.where.get("ecs_cluster") or conf.get(section, "cluster", fallback=None)
-    client = aws.client("ecs", conn_id, region)
-    for answer in _look_at(client, cluster, past.where["ecs_task"], lambda: aws.client("ec2", conn_id, region)):
+    section, region = "aws_ecs_executor", past.where.get("region")
+    cluster = past.where.get("ecs_cluster") or aws.executor_option(section, "cluster")
+    client = aws.executor_client("ecs", section, region)
+    machines = partial(aws.executor_client, "ec2", section, region)
+    for answer in _look_at(client, cluster, past.where["ecs_task"], machines):
         yield past.tell(answer)
 
 

@@ -24,12 +24,15 @@ from airflow_interruptible.remote.kubernetes_client import SECONDS
 from airflow_interruptible.rules import DEFAULT_RULES
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
     from datetime import datetime
 
     from airflow_interruptible.core.classification import Classification
 
 _CONFLICT, _GONE = 409, 404
+
+Key = tuple[str, str, str, int]
+"""A task instance: Dag id, task id, run id, map index."""
 
 AUTOSCALERS = frozenset(("FailedScaleUp", "FailedScheduling", "NotTriggerScaleUp"))
 """Reasons of events by which an autoscaler says that no node will come; Karpenter's is the scheduler's own word."""
@@ -82,6 +85,27 @@ def waiting(api: Any, namespace: str | None, scheduler: int, labels: Mapping[str
     return _pending(api, namespace, [f"airflow-worker={scheduler}", *_equal(labels)])
 
 
+def tries(api: Any, scheduler: int) -> Iterator[tuple[Key, int]]:
+    """Yield the tries that have a pod of a scheduler's, whatever it does.
+
+    :raises Exception: whatever the client raises.
+    """
+    for namespace in namespaces():
+        for pod in _listed(api, namespace, [f"airflow-worker={scheduler}"]):
+            which = try_of(inside(inside(pod, "metadata"), "annotations"))
+            if which is not None:
+                yield which
+
+
+def try_of(annotations: Mapping[str, Any]) -> tuple[Key, int] | None:
+    """Return the task instance and the try that KubernetesExecutor's annotations name."""
+    try:
+        key = (str(annotations["dag_id"]), str(annotations["task_id"]), str(annotations["run_id"]))
+        return (*key, int(annotations.get("map_index", -1))), int(annotations["try_number"])
+    except (KeyError, ValueError):
+        return None
+
+
 def left_over(api: Any, namespace: str | None, scheduler: int, labels: Mapping[str, str]) -> list[WaitingPod]:
     """Return the waiting pods that another scheduler has taken from its executor and not deleted: it died in between.
 
@@ -97,20 +121,24 @@ def _equal(labels: Mapping[str, str]) -> list[str]:
 
 
 def _pending(api: Any, namespace: str | None, terms: Sequence[str]) -> list[WaitingPod]:
+    found = _listed(api, namespace, terms, field_selector="status.phase=Pending")
+    return [_waiting_pod(pod) for pod in found if not inside(pod, "spec").get("nodeName")]
+
+
+def _listed(api: Any, namespace: str | None, terms: Sequence[str], **more: str) -> Sequence[Mapping[str, Any]]:
     """Read as JSON and from the API server's cache: in a storm there are thousands, and this process is busy."""
     query = {
         "label_selector": ",".join(["kubernetes_executor=True", *terms]),
-        "field_selector": "status.phase=Pending",
         "resource_version": "0",
         "_preload_content": False,
         "_request_timeout": 5 * SECONDS,
+        **more,
     }
     if namespace is None:
         answer = api.list_pod_for_all_namespaces(**query)
     else:
         answer = api.list_namespaced_pod(namespace, **query)
-    found = each(json.loads(answer.data), "items")
-    return [_waiting_pod(pod) for pod in found if not inside(pod, "spec").get("nodeName")]
+    return each(json.loads(answer.data), "items")
 
 
 def _waiting_pod(pod: Mapping[str, Any]) -> WaitingPod:

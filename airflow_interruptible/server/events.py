@@ -6,7 +6,7 @@
 | a new TaskInstance                           | a mapped task was expanded; the run's conf may say something |
 | a DagRun to ``running``                      | the same, for all that wait                                  |
 | a Log row "stuck in queued reschedule"       | the same try is queued again                                 |
-| the heartbeat of a scheduler's Job           | this process is a scheduler                                  |
+| the heartbeat of a Job                       | this process is a scheduler, a Dag processor, a triggerer    |
 
 And before a transaction is committed in which Airflow went over the tasks of a run: the tasks that its Dag has got
 since were inserted past every flush.
@@ -21,8 +21,10 @@ from airflow_interruptible.server import seam
 from airflow_interruptible.server.apart import apart
 from airflow_interruptible.server.flush import Happened, Turn, turns
 from airflow_interruptible.server.lookout import lookout
+from airflow_interruptible.server.never_started import never_started, was_helped
 from airflow_interruptible.server.placing import Confs, settle, settle_requeued
 from airflow_interruptible.server.spot_timeout import spot_timeout
+from airflow_interruptible.server.traces import traces
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -50,6 +52,8 @@ def place_next_attempts(session: Session, new: Sequence[Any], dirty: Sequence[An
     if (scheduler := seam.scheduler_of(dirty)) is not None:
         spot_timeout.beat(scheduler)
         lookout.beat(scheduler)
+        never_started.beat(scheduler)
+    traces.leave(session, dirty)
 
 
 def place_waiting(session: Session, runs: Iterable[Any]) -> None:
@@ -67,7 +71,7 @@ def _settle_logged(session: Session, log: Any) -> None:
     with apart(session, "A try that was stuck in the queue stays where it is."):
         ti = seam.find_logged(session, log)
     marker = Marker.from_config(ti.executor_config) if ti is not None else None
-    if marker is not None:
+    if marker is not None and not was_helped(seam.key_of(ti), ti.try_number):
         settle_requeued(session, ti, marker)
 
 

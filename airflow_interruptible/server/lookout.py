@@ -19,10 +19,12 @@ from typing import TYPE_CHECKING, Any
 
 from airflow_interruptible.core.cause import Cause
 from airflow_interruptible.core.classification import Classification
+from airflow_interruptible.metrics import TaskMetrics
 from airflow_interruptible.remote import presence
 from airflow_interruptible.server import overdue
 from airflow_interruptible.server.patrol import Patrol
 from airflow_interruptible.settings import get_settings
+from airflow_interruptible.stats import IN_SERVERS, stats_of
 
 if TYPE_CHECKING:
     from airflow_interruptible.remote.presence import Proof
@@ -41,6 +43,11 @@ _PATIENCE = 0.25
 _SWEPT = timedelta(minutes=5)
 """How long Airflow's sweep may take, with which this has nothing to do any more. By default it comes every 10 s."""
 
+_WARNED = timedelta(hours=1)
+"""How long nothing more is said of a place that does not answer."""
+
+_INSTEAD = "Attempts that are lost wait for [scheduler] task_instance_heartbeat_timeout."
+
 _KEPT = 10_000
 """Ends that are remembered until the scheduler has recorded them, which takes seconds."""
 
@@ -57,6 +64,8 @@ class Watch:
     late: timedelta
     _again: dict[Any, datetime] = field(default_factory=dict)
     """When an attempt that was looked for in vain is looked for again, by the id of its row."""
+    _warned: dict[str, datetime] = field(default_factory=dict)
+    """When it was last told that a place does not answer."""
 
     def look(self) -> None:
         """Look for every attempt that is late and whose turn it is, and end those that are gone.
@@ -66,7 +75,7 @@ class Watch:
         now = datetime.now(timezone.utc)
         resting = {row_id for row_id, at in self._again.items() if at > now}
         attempts = {each.row_id: each for each in overdue.silent(self.job_id, self.late, resting)}
-        proofs = presence.gone({row_id: each.life for row_id, each in attempts.items()})
+        proofs = presence.gone({row_id: each.life for row_id, each in attempts.items()}, self._trouble)
         for row_id, proof in proofs.items():
             _end(attempts[row_id], proof)
         rests = {
@@ -76,11 +85,23 @@ class Watch:
             row_id: now + rest for row_id, rest in rests.items()
         }
 
+    def _trouble(self, place: str, why: str) -> None:
+        """Tell that a place does not answer, once an hour: it is asked again and again while it is away."""
+        now = datetime.now(timezone.utc)
+        last = self._warned.get(place)
+        if last is None or now - last >= _WARNED:
+            self._warned[place] = now
+            log.warning("%s cannot be asked for attempts whose heartbeat is late: %s. Nothing is ended for that. %s",
+                        place, why, _INSTEAD)  # fmt: skip
+
 
 def _end(attempt: Overdue, proof: Proof) -> None:
     why = found.remember(attempt, proof)
     if overdue.expire(attempt):
         log.info("Try %d of %s is over: %s.", attempt.number, attempt.key, why.reason)
+        dag_id, task_id, *_ = attempt.key
+        silence = datetime.now(timezone.utc) - attempt.heard
+        TaskMetrics(stats_of(IN_SERVERS), dag_id, task_id).gone(silence, why.cause, attempt.capacity)
     else:
         found.forget(attempt)
 
@@ -120,6 +141,4 @@ def _begin(job_id: int) -> Round | None:
 
 
 found = Found()
-lookout = Patrol(
-    "late_heartbeat", _begin, "Attempts that are lost wait for [scheduler] task_instance_heartbeat_timeout."
-)
+lookout = Patrol("late_heartbeat", _begin, _INSTEAD)

@@ -14,6 +14,7 @@ from datetime import datetime, timedelta, timezone
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
+from airflow_interruptible.core.capacity import CapacityType
 from airflow_interruptible.exceptions import LedgerError
 from airflow_interruptible.ledger import KEY, Ledger
 from airflow_interruptible.remote.presence import Life
@@ -51,6 +52,7 @@ class Overdue:
     :param row_id: the id of its row, which no other try has.
     :param number: its try number.
     :param heard: its last heartbeat.
+    :param capacity: what it runs on.
     """
 
     row_id: Any
@@ -58,6 +60,7 @@ class Overdue:
     number: int
     heard: datetime
     life: Life
+    capacity: CapacityType = CapacityType.ON_DEMAND
 
 
 def silent(job_id: int, after: timedelta, but: Collection[Any] = ()) -> Iterator[Overdue]:
@@ -82,7 +85,8 @@ def silent(job_id: int, after: timedelta, but: Collection[Any] = ()) -> Iterator
             record = None if row.id in but else _record(session, row)
             if record is not None:
                 life = Life(_executor(row.executor), _texts(record.where), row.external_executor_id, row.start_date)
-                yield Overdue(row.id, seam.key_of(row), row.try_number, row.last_heartbeat_at, life)
+                capacity = record.capacity or CapacityType.ON_DEMAND
+                yield Overdue(row.id, seam.key_of(row), row.try_number, row.last_heartbeat_at, life, capacity)
 
 
 def expire(attempt: Overdue) -> bool:

@@ -28,7 +28,7 @@ from airflow_interruptible.server.patrol import Patrol
 from airflow_interruptible.settings import get_settings
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable
 
     from airflow_interruptible.core.classification import Classification
     from airflow_interruptible.server.patrol import Round
@@ -117,7 +117,7 @@ class Watch:
         if pod.created is None or datetime.now(timezone.utc) - pod.created < self.patience:
             return
         why = pods.why(pod)
-        which = _which(pod.annotations)
+        which = pods.try_of(pod.annotations)
         if why.cause is not Cause.NO_CAPACITY or which is None or not unplaced.waits(*which, self.job_id):
             return
         said = pods.autoscaler_says(self._api, pod)
@@ -139,15 +139,6 @@ class Watch:
             del self._taken[which]
 
 
-def _which(annotations: Mapping[str, str]) -> tuple[Key, int] | None:
-    """Return the task instance and the try that KubernetesExecutor's annotations name."""
-    try:
-        key = (annotations["dag_id"], annotations["task_id"], annotations["run_id"])
-        return (*key, int(annotations.get("map_index", -1))), int(annotations["try_number"])
-    except (KeyError, ValueError):
-        return None
-
-
 def _begin(job_id: int) -> Round | None:
     if not wanted():
         return None
@@ -157,6 +148,6 @@ def _begin(job_id: int) -> Round | None:
     return Watch(job_id, patience).look, min(max(patience.total_seconds() / 10, _OFTEN), _SELDOM)
 
 
-_INSTEAD = "Until that works, they wait for [scheduler] task_queued_timeout."
+_INSTEAD = "Pods that find no spot node wait for [scheduler] task_queued_timeout."
 
-spot_timeout = Patrol("spot_timeout", _begin, "Pods that find no spot node wait for [scheduler] task_queued_timeout.")
+spot_timeout = Patrol("spot_timeout", _begin, _INSTEAD)

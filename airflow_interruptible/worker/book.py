@@ -16,6 +16,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Any
 
+from airflow_interruptible import __version__
 from airflow_interruptible.annotation import Annotation, annotation_of, resolve_interruptible
 from airflow_interruptible.core.bounded import since_1970
 from airflow_interruptible.core.cause import Charge
@@ -131,7 +132,8 @@ class Book:
         where = {**record.where, **_here(self.queue), **self.launched}
         if not self.annotation.placed:
             where["placed"] = False
-        return replace(record, started=record.started or now(), where=where, why=self.placement.why)
+        started = record.started or now()
+        return replace(record, started=started, where=where, why=self.placement.why, version=__version__)
 
     def close(self, record: Record, verdict: Verdict) -> None:
         """Write down how this attempt ended, and keep the verdict for the author's callbacks.

@@ -117,3 +117,51 @@ def bench(monkeypatch: pytest.MonkeyPatch) -> Callable[..., Bench]:
         return Bench(task, FakeTaskInstance(task, task.retries), conf=conf or {})
 
     return build
+
+
+@pytest.fixture
+def aws(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Credentials that nobody would accept, and no connection but what the machine has."""
+    pytest.importorskip("airflow.providers.amazon")
+    for name, value in {
+        "AWS_ACCESS_KEY_ID": "testing",
+        "AWS_SECRET_ACCESS_KEY": "testing",
+        "AWS_DEFAULT_REGION": "us-east-1",
+        "AWS_EC2_METADATA_DISABLED": "true",
+        "AIRFLOW_CONN_AWS_DEFAULT": "aws://",
+    }.items():
+        monkeypatch.setenv(name, value)
+
+
+@pytest.fixture
+def stubbed(aws: None) -> Callable[..., Any]:
+    """``stubbed("batch", ("describe_jobs", params, answer), ...)``: a client that checks both by AWS's model."""
+    import boto3
+    from botocore.stub import Stubber
+
+    def build(service: str, *calls: tuple[str, dict[str, Any], dict[str, Any]]) -> Any:
+        client = boto3.client(service, region_name="us-east-1")
+        stubber = Stubber(client)
+        for method, params, answer in calls:
+            if "Error" in answer:
+                stubber.add_client_error(method, answer["Error"]["Code"], expected_params=params)
+            else:
+                stubber.add_response(method, answer, params)
+        stubber.activate()
+        return client
+
+    return build
+
+
+@pytest.fixture
+def answering(stubbed: Callable[..., Any], monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
+    """``answering("ec2", *calls)``: the client that is made for a service, besides an operator's own."""
+    from airflow_interruptible.remote import aws as services
+
+    clients: dict[str, Any] = {}
+    monkeypatch.setattr(services, "client", lambda service, *_, **__: clients[service])
+
+    def install(service: str, *calls: Any) -> None:
+        clients[service] = stubbed(service, *calls)
+
+    return install

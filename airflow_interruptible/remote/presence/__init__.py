@@ -11,9 +11,11 @@ from __future__ import annotations
 
 import logging
 from collections import defaultdict
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from importlib import import_module
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 
 from airflow_interruptible.remote.limit import latest
 
@@ -57,6 +59,12 @@ class Proof:
     cause: Classification | None = None
 
 
+Trouble: TypeAlias = Callable[[str, str], None]
+"""Hears of a place that could not answer, and why."""
+
+_TOLD = 300
+"""Characters of an error."""
+
 _HERE = "airflow_interruptible.remote.presence"
 
 PLACES: Mapping[str, str] = {
@@ -75,30 +83,57 @@ SECONDS = 10.0
 """How long one place may take. One that hangs is left behind in a thread, and costs the others nothing."""
 
 
-def gone(lives: Mapping[Token, Life]) -> dict[Token, Proof]:
+def gone(lives: Mapping[Token, Life], trouble: Trouble | None = None) -> dict[Token, Proof]:
     """Return the attempts that cannot be at work any more. Never raises.
 
     :param lives: the attempts to look for.
+    :param trouble: is told of each place that could not answer, and why.
     """
     proofs: dict[Token, Proof] = {}
     for place, path in PLACES.items():
         left = {token: life for token, life in lives.items() if token not in proofs}
         if not left:
             break
-        found = latest(lambda path=path, left=left: _growing(path, left), SECONDS)  # type: ignore[misc]
+        look = _Look(path)
+        found: dict[Token, Proof] | None = latest(partial(look.growing, left), SECONDS)
         if found:
             log.debug("%s knows the end of %d attempts.", place, len(found))
             proofs.update(found)
+        if trouble is not None and (why := look.failure):
+            trouble(place, why)
     return proofs
 
 
-def _growing(path: str, lives: Mapping[Token, Life]) -> Iterator[dict[Token, Proof]]:
-    """What was proved so far, with each further proof: what is known when the time is up counts."""
-    module, _, name = path.rpartition(".")
-    proofs: dict[Token, Proof] = {}
-    for token, proof in getattr(import_module(module), name)(lives):
-        proofs = {**proofs, token: proof}
-        yield proofs
+@dataclass
+class _Look:
+    """One place, asked once.
+
+    :param path: of the function that asks.
+    """
+
+    path: str
+    _over: bool = False
+    _error: BaseException | None = None
+
+    @property
+    def failure(self) -> str | None:
+        """Why the place has not answered to the end, None if it has."""
+        if self._error is not None:
+            return f"{type(self._error).__name__}: {self._error}"[:_TOLD]
+        return None if self._over else f"no answer within {SECONDS:g} s"
+
+    def growing(self, lives: Mapping[Token, Life]) -> Iterator[dict[Token, Proof]]:
+        """Yield what was proved so far, with each further proof: what is known when the time is up counts."""
+        module, _, name = self.path.rpartition(".")
+        proofs: dict[Token, Proof] = {}
+        try:
+            for token, proof in getattr(import_module(module), name)(lives):
+                proofs = {**proofs, token: proof}
+                yield proofs
+        except Exception as error:
+            self._error = error
+            raise
+        self._over = True
 
 
 def by(lives: Mapping[Token, Life], *names: str) -> dict[tuple[str, ...], dict[Token, Life]]:
@@ -108,6 +143,15 @@ def by(lives: Mapping[Token, Life], *names: str) -> dict[tuple[str, ...], dict[T
         if life.where.get(names[0]):
             groups[tuple(life.where.get(name, "") for name in names)][token] = life
     return dict(groups)
+
+
+def named_by(lives: Mapping[Token, Life], executor: str) -> dict[str, Token]:
+    """Return the attempts of an executor that has named what they run in, by those names.
+
+    :param executor: how the name of its class ends.
+    """
+    theirs = {token: life.external_id for token, life in lives.items() if life.executor.endswith(executor)}
+    return {name: token for token, name in theirs.items() if name}
 
 
 def chunks(items: Mapping[Token, Any], size: int) -> Iterator[dict[Token, Any]]:

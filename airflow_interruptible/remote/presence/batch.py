@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from airflow_interruptible.remote import aws
 from airflow_interruptible.remote.answer import Answer, each, inside, pick
-from airflow_interruptible.remote.presence import Life, Proof, Token, chunks
+from airflow_interruptible.remote.presence import Life, Proof, Token, chunks, named_by
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -24,14 +24,10 @@ _IN_A_CALL = 100
 
 def gone(lives: Mapping[Token, Life]) -> Iterator[tuple[Token, Proof]]:
     """Yield the attempts whose job, or whose container of that job, has ended."""
-    from airflow.configuration import conf
-
-    jobs = {life.external_id: token for token, life in lives.items() if life.executor.endswith(_EXECUTOR)}
-    named = {job: token for job, token in jobs.items() if job}
+    named = named_by(lives, _EXECUTOR)
     if not named:
         return
-    conn_id = conf.get(_SECTION, "conn_id", fallback=aws.CONNECTION)
-    client = aws.client("batch", conn_id, conf.get(_SECTION, "region_name", fallback=None))
+    client = aws.executor_client("batch", _SECTION)
     for some in chunks(named, _IN_A_CALL):
         for job in each(client.describe_jobs(jobs=list(some)), "jobs"):
             token = some.get(str(job.get("jobId")))

@@ -28,7 +28,7 @@ def gone(lives: Mapping[Token, Life]) -> Iterator[tuple[Token, Proof]]:
     """Yield the attempts whose worker is silent."""
     theirs = {token: life for token, life in lives.items() if life.executor.endswith(_EXECUTOR)}
     workers = {name: there for (name,), there in by(theirs, "celery_worker").items()}
-    if not workers:
+    if not workers or not _answerable():
         return
     control = _reachable()
     silent = set(workers)
@@ -39,6 +39,22 @@ def gone(lives: Mapping[Token, Life]) -> Iterator[tuple[Token, Proof]]:
     for name in sorted(silent):
         for token in workers[name]:
             yield token, Proof(f"its worker {name}")
+
+
+def queues() -> dict[str, set[str]]:
+    """Return the queues that each worker serves, of those that answer.
+
+    :raises Exception: whatever Celery raises when the broker cannot be reached.
+    """
+    answers = _reachable().inspect(timeout=SECONDS).active_queues() or {}
+    return {worker: {str(queue.get("name")) for queue in served} for worker, served in answers.items()}
+
+
+def _answerable() -> bool:
+    """Whether workers answer pings at all: one that must not, is silent all its life."""
+    from airflow.configuration import conf
+
+    return conf.getboolean("celery", "worker_enable_remote_control", fallback=True)
 
 
 def _reachable() -> Any:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from airflow_interruptible.remote import aws
 from airflow_interruptible.remote.answer import Answer, each, pick
-from airflow_interruptible.remote.presence import Life, Proof, Token, chunks
+from airflow_interruptible.remote.presence import Life, Proof, Token, chunks, named_by
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -24,15 +24,11 @@ _IN_A_CALL = 100
 
 def gone(lives: Mapping[Token, Life]) -> Iterator[tuple[Token, Proof]]:
     """Yield the attempts whose task has stopped."""
-    from airflow.configuration import conf
-
-    tasks = {life.external_id: token for token, life in lives.items() if life.executor.endswith(_EXECUTOR)}
-    named = {arn: token for arn, token in tasks.items() if arn}
+    named = named_by(lives, _EXECUTOR)
     if not named:
         return
-    conn_id = conf.get(_SECTION, "conn_id", fallback=aws.CONNECTION)
-    client = aws.client("ecs", conn_id, conf.get(_SECTION, "region_name", fallback=None))
-    cluster = conf.get(_SECTION, "cluster", fallback=None)
+    client = aws.executor_client("ecs", _SECTION)
+    cluster = aws.executor_option(_SECTION, "cluster")
     for some in chunks(named, _IN_A_CALL):
         asked = {"tasks": list(some), **({"cluster": cluster} if cluster else {})}
         for task in each(client.describe_tasks(**asked), "tasks"):

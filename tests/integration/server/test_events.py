@@ -431,6 +431,7 @@ def test_a_scheduler_is_told_by_its_heartbeat(database: None, monkeypatch: pytes
     beats: list[int] = []
     monkeypatch.setattr(events.spot_timeout, "beat", beats.append)
     monkeypatch.setattr(events.lookout, "beat", beats.append)
+    monkeypatch.setattr(events.never_started, "beat", beats.append)
     jobs = {}
     for kind in (SchedulerJobRunner.job_type, "TriggererJob"):
         job = Job(job_type=kind, heartrate=0)

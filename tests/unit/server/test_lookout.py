@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta, timezone
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -16,7 +17,7 @@ from airflow_interruptible.server import lookout
 from airflow_interruptible.server.overdue import Overdue
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator, Mapping
+    from collections.abc import Callable, Collection, Iterator, Mapping
 
 LATE = timedelta(seconds=10)
 LIFE = Life("LocalExecutor", {})
@@ -36,6 +37,7 @@ class World:
     asked: list[set[str]] = field(default_factory=list)
     expired: list[Any] = field(default_factory=list)
     heard_again: bool = False
+    away: tuple[str, ...] = ()
 
 
 @pytest.fixture
@@ -46,8 +48,10 @@ def world(monkeypatch: pytest.MonkeyPatch) -> World:
         assert (job_id, after) == (7, LATE)
         return (each for each in world.silent if each.row_id not in but)
 
-    def gone(lives: Mapping[Any, Life]) -> dict[Any, Proof]:
+    def gone(lives: Mapping[Any, Life], trouble: Callable[[str, str], None]) -> dict[Any, Proof]:
         world.asked.append(set(lives))
+        for place in world.away:
+            trouble(place, "ConnectTimeoutError: the network is away")
         return {name: proof for name, proof in world.proofs.items() if name in lives}
 
     def expire(attempt: Overdue) -> bool:
@@ -90,6 +94,37 @@ def test_without_a_proof_nothing_happens(world: World, watch: lookout.Watch) -> 
     world.silent = [silent_for(600)]
     watch.look()
     assert world.expired == []
+
+
+def test_a_place_that_is_away_ends_nothing_and_is_told_once(
+    world: World, watch: lookout.Watch, warnings_of: Callable[[], list[str]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world.away = ("EC2",)
+    for _ in range(3):
+        world.silent = [silent_for(600, "a")]
+        watch.look()
+        watch._again.clear()
+    assert (len(world.asked), world.expired) == (3, [])
+    (warning,) = warnings_of()
+    assert warning.startswith("EC2 cannot be asked for attempts whose heartbeat is late: ConnectTimeoutError")
+    monkeypatch.setattr(lookout, "_WARNED", timedelta(0))
+    watch.look()
+    assert len(warnings_of()) == 2, "an hour later"
+
+
+def test_how_long_it_was_not_heard_of_is_measured(
+    world: World, watch: lookout.Watch, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sent: list[tuple[str, float, Any]] = []
+
+    def timing(stat: str, dt: timedelta, *, tags: Any) -> None:
+        sent.append((stat, round(dt.total_seconds()), tags))
+
+    monkeypatch.setattr(lookout, "stats_of", lambda _: SimpleNamespace(timing=timing))
+    world.silent, world.proofs = [silent_for(21)], {"a": Proof("its machine i-0abc")}
+    watch.look()
+    tags = {"dag_id": "d", "task_id": "a", "cause": "unknown", "capacity": "on-demand"}
+    assert sent == [("interruptible.unheard", 21, tags)]
 
 
 def test_one_that_was_heard_of_meanwhile_is_forgotten(world: World, watch: lookout.Watch) -> None:

@@ -47,6 +47,20 @@ def test_only_workers_of_celery(workers: Any, life: Any) -> None:
     assert not list(celery.gone({1: life("EdgeExecutor", celery_worker="celery@a"), 2: life("CeleryExecutor")}))
 
 
+def test_workers_that_must_not_answer(workers: Any, life: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AIRFLOW__CELERY__WORKER_ENABLE_REMOTE_CONTROL", "False")
+    asked = workers(set(), set())
+    assert not list(celery.gone({1: life("CeleryExecutor", celery_worker="celery@a")}))
+    assert asked == []
+
+
+def test_the_queues_of_those_that_answer(monkeypatch: pytest.MonkeyPatch) -> None:
+    served = {"celery@a": [{"name": "cheap"}, {"name": "safe"}], "celery@b": [{"name": "cheap"}]}
+    inspect = SimpleNamespace(active_queues=lambda: served)
+    monkeypatch.setattr(celery, "_reachable", lambda: SimpleNamespace(inspect=lambda timeout: inspect))
+    assert celery.queues() == {"celery@a": {"cheap", "safe"}, "celery@b": {"cheap"}}
+
+
 def test_a_broker_that_is_away_is_no_proof(life: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     from airflow.providers.celery.executors.celery_executor_utils import app
 

@@ -49,17 +49,21 @@ def test_a_place_is_not_asked_about_what_is_proved(places: Any, life: Any) -> No
     assert asked == [{2, 3}]
 
 
-def test_an_error_keeps_what_was_proved_before_it(places: Any, life: Any) -> None:
+def test_an_error_keeps_what_was_proved_before_it_and_is_told(places: Any, life: Any) -> None:
+    told: list[tuple[str, str]] = []
+
     def refusing(lives: Mapping[int, Any]) -> Iterator[tuple[int, Proof]]:
         yield 2, Proof("its machine")
         raise ConnectionError("credentials wrong")
 
     places(refusing, host)
-    assert set(presence.gone({1: life(), 2: life(), 3: life()})) == {1, 2}
+    assert set(presence.gone({1: life(), 2: life(), 3: life()}, lambda *why: told.append(why))) == {1, 2}
+    assert told == [("refusing", "ConnectionError: credentials wrong")], "and nothing of a place that has answered"
 
 
 def test_a_place_that_hangs_is_left_behind(places: Any, life: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(presence, "SECONDS", 0.2)
+    told: list[tuple[str, str]] = []
     let_go = threading.Event()
 
     def hanging(lives: Mapping[int, Any]) -> Iterator[tuple[int, Proof]]:
@@ -68,9 +72,10 @@ def test_a_place_that_hangs_is_left_behind(places: Any, life: Any, monkeypatch: 
 
     places(hanging, host)
     try:
-        assert set(presence.gone({1: life(), 2: life()})) == {1, 2}
+        assert set(presence.gone({1: life(), 2: life()}, lambda *why: told.append(why))) == {1, 2}
     finally:
         let_go.set()
+    assert told == [("hanging", "no answer within 0.2 s")]
 
 
 def test_nobody_is_asked_about_nobody(places: Any) -> None:
@@ -80,7 +85,7 @@ def test_nobody_is_asked_about_nobody(places: Any) -> None:
 
 def test_every_place_is_there(life: Any) -> None:
     for path in presence.PLACES.values():
-        assert list(presence._growing(path, {})) == []
+        assert list(presence._Look(path).growing({})) == []
 
 
 def test_grouping_and_chunks(life: Any) -> None:
