@@ -200,7 +200,7 @@ def _open(task: Any, context: Context) -> Book | None:
 def _look_for_typos(context: Context) -> None:
     """Airflow has no schema for a run's conf, so nobody else would say that a word is misspelled."""
     for name in conf_of(context):
-        if isinstance(name, str) and meant(name) == ARGUMENTS[0]:
+        if meant(name) == ARGUMENTS[0]:
             log.warning("This run's conf says %a, which nobody reads. Did you mean %a?", name[:NAME], ARGUMENTS[0])
 
 

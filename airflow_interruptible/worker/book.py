@@ -120,10 +120,10 @@ class Book:
         :raises LedgerError: it is no ledger any more, or this task instance was cleared.
         :raises Exception: whatever Airflow raises when the store cannot be reached.
         """
-        document = self.store.get(KEY)
-        if document is None:
+        document, max_tries = self.store.get(KEY), self.ledger.max_tries
+        if document is None or max_tries is None:
             return self
-        ledger = Ledger.from_json(document).at(self.attempt, self.ledger.max_tries, self.annotation.budget)
+        ledger = Ledger.from_json(document).at(self.attempt, max_tries, self.annotation.budget)
         return replace(self, ledger=replace(ledger, terms=self.ledger.terms))
 
     def starting_record(self) -> Record:

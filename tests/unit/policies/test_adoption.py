@@ -324,12 +324,16 @@ def test_an_unknown_compute_is_refused() -> None:
         applied(compute="kubernets")
 
 
-def test_an_executor_that_refuses_unknown_keys_gets_no_marker(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_executor_that_refuses_unknown_keys_gets_no_marker(
+    monkeypatch: pytest.MonkeyPatch, configure: Callable[..., None]
+) -> None:
     assert KEY not in applied(interruptible=True, retries=1, executor=ECS).executor_config
     monkeypatch.setenv("AIRFLOW__CORE__EXECUTOR", f"{ECS},LocalExecutor")
+    configure()
     assert KEY not in applied(interruptible=True, retries=1).executor_config
     assert KEY in applied(interruptible=True, retries=1, executor="LocalExecutor").executor_config
     monkeypatch.setenv("AIRFLOW__CORE__EXECUTOR", f"ecs:{ECS}")
+    configure()
     assert KEY not in applied(interruptible=True, retries=1).executor_config
 
 
