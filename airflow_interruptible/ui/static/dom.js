@@ -15,8 +15,11 @@ export function svg(name, properties = {}, ...children) {
 
 /** A name or an id from outside. It may be broken after a sign, and anywhere only if there is none. */
 export function name(text, properties = {}) {
-  const parts = String(text).split(/(?<=[^\p{L}\p{N}\s])(?=\S)/u);
-  return h("span", { class: "name", ...properties }, parts.flatMap((part, index) => (index ? [h("wbr"), part] : [part])));
+  return h("span", { class: "name", ...properties }, brokenAt(text, /(?<=[^\p{L}\p{N}\s])(?=\S)/u));
+}
+
+function brokenAt(text, places) {
+  return String(text).split(places).flatMap((part, index) => (index ? [h("wbr"), part] : [part]));
 }
 
 /** How wide a text of a drawing is, in pixels, in the font that this page happens to have. */
@@ -34,9 +37,9 @@ export function show(node, ...children) {
   return node;
 }
 
-/** Set a text only if it is another one, for a screen reader says what is set. */
+/** Set a sentence only if it is another one, for a screen reader says what is set. Names in it may be broken after a sign. */
 export function say(node, text) {
-  if (node.textContent !== text) node.textContent = text;
+  if (node.textContent !== text) show(node, brokenAt(text, /(?<=[_./:-])(?=\p{L})/u));
 }
 
 function fill(element, properties, children) {
