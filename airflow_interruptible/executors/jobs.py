@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import json
 import time
+from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -49,7 +50,7 @@ class _Job:
     may_wait: bool
 
 
-class JobExecutor(PlacingExecutor):
+class JobExecutor(PlacingExecutor, ABC):
     """Launches each job once, says why it ended, and gives up what finds no spot capacity."""
 
     job_noun: ClassVar[str]
@@ -60,25 +61,25 @@ class JobExecutor(PlacingExecutor):
         self._on_spot: set[Any] = set()
         self._refusals: dict[Any, str] = {}
 
+    @abstractmethod
     def described(self, job: str) -> Mapping[str, Any]:
         """Return what the service says of a job, nothing if it does not know it."""
-        raise NotImplementedError
 
+    @abstractmethod
     def end_of(self, described: Mapping[str, Any]) -> Mapping[str, Any]:
         """Return what that says of the job's end."""
-        raise NotImplementedError
 
+    @abstractmethod
     def waits_for_capacity(self, described: Mapping[str, Any]) -> bool:
         """Whether the job has no machine yet."""
-        raise NotImplementedError
 
+    @abstractmethod
     def stop(self, job: str, why: str) -> None:
         """Ask the service to end a job."""
-        raise NotImplementedError
 
+    @abstractmethod
     def forget(self, key: Any) -> None:
         """Drop an attempt from what the executor looks after, launched or not."""
-        raise NotImplementedError
 
     def queue_workload(self, workload: Any, session: Session) -> None:
         """Place the attempt, queue it, and remember whether it is to begin on spot."""

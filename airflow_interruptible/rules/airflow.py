@@ -139,7 +139,7 @@ RULES = (
         {"launched.phase": "Waiting"},
         Cause.NO_CAPACITY,
         "the work that it had launched found no spot machine within spot_timeout",
-        source="https://pypi.org/project/airflow-interruptible/",
+        source="https://docs.aws.amazon.com/batch/latest/userguide/job_stuck_in_runnable.html",
     ),
     rule(
         "ended-by-person",
