@@ -26,6 +26,7 @@ from airflow_interruptible.annotation import (
     with_own_defaults,
 )
 from airflow_interruptible.compute.launched import launcher_of
+from airflow_interruptible.operators.layout import footing
 from airflow_interruptible.operators.source import SourceSender
 from airflow_interruptible.policies.retry import InterruptibleRetryPolicy
 from airflow_interruptible.settings import get_settings
@@ -261,7 +262,7 @@ def _generate(operator_class: Any) -> type[BaseOperator]:
         "shallow_copy_attrs": (*operator_class.shallow_copy_attrs, "interruptible_annotation"),
         **{name: getattr_static(operator_class, name) for name in _SHARED if hasattr(operator_class, name)},
     }
-    bases = (InterruptibleMixin, *_also(operator_class), operator_class)
+    bases = (*footing(operator_class), InterruptibleMixin, *_also(operator_class), operator_class)
     meta = _meta_for(cast("Any", type(operator_class)))
     return cast("type[BaseOperator]", meta(operator_class.__name__, bases, namespace))
 
