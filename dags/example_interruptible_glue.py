@@ -4,7 +4,7 @@
 **What.** `clean` runs a Glue job of the execution class FLEX, and of STANDARD in the last user attempt. One that finds
 no spare capacity is forgiven, and tried as STANDARD.
 
-**Why.** Flexible runs cost about a third less, and may wait. The operator cannot be adopted, so it is wrapped.
+**Why.** Flexible runs cost about a third less, and may wait. The word is the Dag's, the operator is a stock one.
 
 **When.** GlueJobOperator on Spark jobs of Glue 3.0 and later with G.1X or G.2X workers, sync or deferrable, mapped or
 not, under any executor.
@@ -15,8 +15,6 @@ not, under any executor.
 from airflow.providers.amazon.aws.operators.glue import GlueJobOperator
 from airflow.sdk import dag
 
-from airflow_interruptible import interruptible
-
 
 @dag(
     schedule=None,
@@ -25,9 +23,7 @@ from airflow_interruptible import interruptible
     tags=["example", "interruptible"],
 )
 def example_interruptible_glue():
-    interruptible(GlueJobOperator)(
-        task_id="clean", job_name="clean", run_job_kwargs={"WorkerType": "G.1X", "NumberOfWorkers": 4}
-    )
+    GlueJobOperator(task_id="clean", job_name="clean", run_job_kwargs={"WorkerType": "G.1X", "NumberOfWorkers": 4})
 
 
 example_interruptible_glue()
