@@ -1,8 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What lets an operator that was made already become interruptible: Python changes the class of an object only if both
-classes lay out their objects alike.
+"""What lets an operator that was made already become interruptible: classes that lay out their objects alike.
 
-It does not compare what there is, but where both layouts come from, which is their first bases' root. Most operators
+Between others Python changes no object's class. It does not compare what there is, but where both layouts come from, which is their first bases' root. Most operators
 come from ``object``, as our mixins do. Amazon's resumable ones come from ``ABC``, their first base's only base, and so
 must what is made of them (``compatible_for_assignment`` in CPython's Objects/typeobject.c).
 """

@@ -14,7 +14,7 @@ from airflow_interruptible.operators.interruptible import InterruptibleMixin, in
 from airflow_interruptible.operators.layout import footing
 
 
-class Resumable(ABC):
+class Resumable(ABC):  # noqa: B024 - as theirs
     """A mixin as several providers have one: it has a place of its own for attributes."""
 
 
