@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """What lets an operator that was made already become interruptible: classes that lay out their objects alike.
 
-Between others Python changes no object's class. It does not compare what there is, but where both layouts come from, which is their first bases' root. Most operators
-come from ``object``, as our mixins do. Amazon's resumable ones come from ``ABC``, their first base's only base, and so
-must what is made of them (``compatible_for_assignment`` in CPython's Objects/typeobject.c).
+Between others Python changes no object's class. It does not compare what there is, but where both layouts come from,
+which is their first bases' root. Most operators come from ``object``, as our mixins do. Resumable ones come from
+``ABC``, their first base's only base, and so must what is made of them (``compatible_for_assignment`` in CPython's
+Objects/typeobject.c).
 """
 
 from __future__ import annotations
