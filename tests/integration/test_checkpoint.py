@@ -38,7 +38,7 @@ def result(home: Path) -> dict[str, Any]:
     printed = ""
     for command in (["-m", "airflow", "db", "migrate"], [script, example]):
         done = subprocess.run(
-            [sys.executable, *command], env=environment, capture_output=True, text=True, timeout=300, check=False
+            [sys.executable, *command], env=environment, capture_output=True, text=True, timeout=1800, check=False
         )
         printed = done.stdout + done.stderr
         assert done.returncode == 0, printed

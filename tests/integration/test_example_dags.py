@@ -98,7 +98,7 @@ def result(
     printed = ""
     for command in (["-m", "airflow", "db", "migrate"], ["-c", RUN_ALL]):
         done = subprocess.run(
-            [sys.executable, *command], env=environment, capture_output=True, text=True, timeout=300, check=False
+            [sys.executable, *command], env=environment, capture_output=True, text=True, timeout=1800, check=False
         )
         printed = done.stdout + done.stderr
         assert done.returncode == 0, printed
