@@ -74,7 +74,7 @@ def test_a_ledger_that_is_gone_or_rubbish(lab: SpotLab, rubbish: object) -> None
         lab.client.request("PUT", ledger_path(run), json={"value": rubbish})
     take_away(lab, run, 2)
     assert lab.client.wait_for_run(run).state == "success"
-    warnings = lab.client.logs(run, TASK, 2).count("is not a ledger")
+    warnings = lab.client.logs(run, TASK, 2).count("The history cannot be read")
     assert warnings == (0 if rubbish is None else 1)
 
 

@@ -36,6 +36,13 @@ def test_a_made_operator_becomes_one_of_ours(kind: type[BaseOperator]) -> None:
     assert (task.task_id, task.retries) == ("t", 3)
 
 
+def test_one_that_is_made_as_ours_takes_our_arguments() -> None:
+    with DAG("d", schedule=None, default_args={"system_retry_delay": 7}):
+        task: Any = interruptible_class(OwnJob)(task_id="t", retries=1, system_retries=2, compute="none")
+    assert (task.retries, task.interruptible_annotation.budget.system_retries) == (3, 2)
+    assert task.interruptible_annotation.system_retry_delay.total_seconds() == 7
+
+
 def test_what_comes_from_object_needs_nothing() -> None:
     assert footing(BaseOperator) == ()
     assert [kind.__mro__[1:] for kind in footing(OwnJob)] == [(ABC, object)]
