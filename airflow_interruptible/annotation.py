@@ -38,9 +38,8 @@ def taken_by(operator_class: type) -> frozenset[str]:
 
     ``compute`` of ``EksCreateClusterOperator``, for one. ``interruptible`` means the same everywhere.
     """
-    kinds = [base for base in operator_class.__mro__[:-1] if "made_from" not in vars(base)]
-    theirs = [base for base in kinds if not base.__module__.startswith(_OURS)]
-    inits = [vars(base)["__init__"] for base in theirs if "__init__" in vars(base)]
+    theirs = [vars(base) for base in operator_class.__mro__[:-1] if not base.__module__.startswith(_OURS)]
+    inits = [names["__init__"] for names in theirs if "__init__" in names and "made_from" not in names]  # that is ours
     return frozenset(ARGUMENTS[1:]) & {name for init in inits for name in inspect.signature(init).parameters}
 
 
