@@ -56,7 +56,7 @@ class Announcement:
     callbacks: Sequence[Callable[..., object]]
     context: Context
     notice: Notice | None = None
-    _calling: threading.Thread | None = field(default=None, repr=False)
+    _called: threading.Event | None = field(default=None, repr=False)
     _telling: threading.Lock = field(default_factory=threading.Lock, repr=False)
 
     def tell(self, notice: Notice) -> None:
@@ -71,27 +71,25 @@ class Announcement:
     def _call_back(self, notice: Notice) -> None:
         if not self.callbacks:
             return
-        calling = threading.Thread(target=self._call_all, args=(notice,), name="interruption-callback", daemon=True)
+        called = self._called = threading.Event()  # before they begin: a signal may come while the first one runs
+        arguments = (notice, called)
         try:
-            calling.start()
+            threading.Thread(target=self._call_all, args=arguments, name="interruption-callback", daemon=True).start()
         except RuntimeError:  # no thread can be started: the author is told all the same
-            self._call_all(notice)
-        else:
-            self._calling = calling
+            self._call_all(*arguments)
 
     def wait(self, limit: float) -> None:
         """Wait up to ``limit`` seconds for callbacks that run."""
-        calling = self._calling
-        if calling is None:
-            return
-        calling.join(limit)
-        if calling.is_alive():
+        if self._called is not None and not self._called.wait(limit):
             log.warning("on_interruption_callback has not returned within %.0f s; the attempt ends without it.", limit)
 
-    def _call_all(self, notice: Notice) -> None:
+    def _call_all(self, notice: Notice, called: threading.Event) -> None:
         context = {**self.context, NOTICE_IN_CONTEXT: notice}
-        for callback in self.callbacks:
-            _call(callback, context, notice)
+        try:
+            for callback in self.callbacks:
+                _call(callback, context, notice)
+        finally:
+            called.set()
 
 
 def _call(callback: Callable[..., object], context: Mapping[str, Any], notice: Notice) -> None:

@@ -7,7 +7,7 @@ import signal
 import threading
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta, timezone
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import pytest
 from waiting import until
@@ -202,6 +202,23 @@ def test_a_signal_after_a_notice_leaves_a_callback_that_runs_its_time(bench: Any
         execute()
     assert saved
     assert raised.value.notice is source.says
+
+
+def test_who_waits_while_the_callback_s_thread_is_being_started_waits_for_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    saved: list[bool] = []
+    seen: list[bool] = []
+    announcement = Announcement([lambda *_: (threading.Event().wait(0.2), saved.append(True))], cast("Any", {}))
+    start = threading.Thread.start
+
+    def start_and_wait(thread: threading.Thread) -> None:
+        start(thread)
+        if thread.name == "interruption-callback":
+            announcement.wait(30)
+            seen.append(bool(saved))
+
+    monkeypatch.setattr(threading.Thread, "start", start_and_wait)
+    announcement.tell(signalled())
+    assert seen == [True]
 
 
 def test_a_bare_signal_tells_the_author_too(bench: Any) -> None:
