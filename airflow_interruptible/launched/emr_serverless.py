@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING, Any
 
 from airflow_interruptible.core.capacity import CapacityType
 from airflow_interruptible.core.earlier_work import WorkState
-from airflow_interruptible.exceptions import ConfigurationError
 from airflow_interruptible.launched.aws import answers, error_of
 from airflow_interruptible.launched.work import GONE, Seen, Work, numbered, refuse
 
@@ -40,14 +39,6 @@ class JobRuns(Work):
     noun = "EMR Serverless job run"
     owns = frozenset({"config", _TOKEN})
     amends = owns
-
-    def check_options(self, options: Mapping[str, Any]) -> None:
-        """Refuse any: there is nothing to choose."""
-        if options:
-            raise ConfigurationError(
-                f"compute 'emr_serverless' takes no options, got {dict(options)!r}: flexible capacity is a field of "
-                "the job run itself. Write {}."
-            )
 
     def check(self, arguments: Mapping[str, Any], options: Mapping[str, Any]) -> None:  # noqa: ARG002
         """Refuse standard capacity, retries of EMR's own, and a job run that is not waited for."""

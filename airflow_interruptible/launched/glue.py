@@ -15,7 +15,6 @@ from typing import TYPE_CHECKING, Any
 
 from airflow_interruptible.core.capacity import CapacityType
 from airflow_interruptible.core.earlier_work import WorkState
-from airflow_interruptible.exceptions import ConfigurationError
 from airflow_interruptible.launched.aws import answers, error_of
 from airflow_interruptible.launched.work import GONE, Seen, Work, is_template, refuse
 
@@ -42,14 +41,6 @@ class GlueRuns(Work):
     name = "glue"
     noun = "Glue job run"
     owns = amends = frozenset({"run_job_kwargs"})
-
-    def check_options(self, options: Mapping[str, Any]) -> None:
-        """Refuse any: there is nothing to choose."""
-        if options:
-            raise ConfigurationError(
-                f"compute 'glue' takes no options, got {dict(options)!r}: the execution class is a field of the run "
-                "itself. Write {}."
-            )
 
     def check(self, arguments: Mapping[str, Any], options: Mapping[str, Any]) -> None:  # noqa: ARG002
         """Refuse what cannot be flexible, retries of Glue's own, and a run that is not waited for."""

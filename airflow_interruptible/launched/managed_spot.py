@@ -14,7 +14,6 @@ from copy import deepcopy
 from typing import Any
 
 from airflow_interruptible.core.capacity import CapacityType
-from airflow_interruptible.exceptions import ConfigurationError
 from airflow_interruptible.launched.work import refuse
 from airflow_interruptible.settings import get_settings
 
@@ -23,15 +22,6 @@ _STOPPING = "StoppingCondition"
 _LONGEST = 86_400
 """Seconds that SageMaker lets a job run which does not say how long.
 https://docs.aws.amazon.com/sagemaker/latest/APIReference/API_StoppingCondition.html"""
-
-
-def check_no_options(compute: str, options: Mapping[str, Any]) -> None:
-    """Refuse any options: there is nothing to choose."""
-    if options:
-        raise ConfigurationError(
-            f"compute {compute!r} takes no options, got {dict(options)!r}: managed spot training is a field of the "
-            "job itself. Write {}."
-        )
 
 
 def check(request: Mapping[str, Any]) -> None:

@@ -39,10 +39,6 @@ class TrainingJobs(Work):
     owns = amends = frozenset({"config"})
     ends_falsely = True
 
-    def check_options(self, options: Mapping[str, Any]) -> None:
-        """Refuse any: there is nothing to choose."""
-        managed_spot.check_no_options(self.name, options)
-
     def check(self, arguments: Mapping[str, Any], options: Mapping[str, Any]) -> None:  # noqa: ARG002
         """Refuse what contradicts spot in the job's configuration, and a job that is not waited for."""
         managed_spot.check(managed_spot.inside(arguments, "config"))

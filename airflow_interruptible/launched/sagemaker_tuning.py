@@ -35,10 +35,6 @@ class TuningJobs(Work):
     owns = amends = frozenset({"config"})
     ends_falsely = True
 
-    def check_options(self, options: Mapping[str, Any]) -> None:
-        """Refuse any: there is nothing to choose."""
-        managed_spot.check_no_options(self.name, options)
-
     def check(self, arguments: Mapping[str, Any], options: Mapping[str, Any]) -> None:  # noqa: ARG002
         """Refuse what contradicts spot in the request of a trial, and a tuning job that is not waited for."""
         for request in _requests(arguments):

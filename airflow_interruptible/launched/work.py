@@ -75,7 +75,10 @@ class Work(ABC):
         :raises ConfigurationError: which, why, and what to write instead.
         """
         if options:
-            raise ConfigurationError(f"compute {self.name!r} takes no options, got {dict(options)!r}. Drop them.")
+            raise ConfigurationError(
+                f"compute {self.name!r} takes no options, got {dict(options)!r}: each {self.noun} says itself what it "
+                "runs on. Write {}."
+            )
 
     @abstractmethod
     def check(self, arguments: Mapping[str, Any], options: Mapping[str, Any]) -> None:
