@@ -125,9 +125,9 @@ def _term(requirements: Sequence[Requirement]) -> dict[str, Any]:
 def _narrowed(term: Mapping[str, Any], requirements: Sequence[Requirement]) -> dict[str, Any]:
     if not any(term.values()):
         return dict(term)
-    present = term.get("matchExpressions") or []
-    missing = [dict(requirement) for requirement in requirements if requirement not in present]
-    return {**term, "matchExpressions": [*present, *missing]}
+    every = [*(term.get("matchExpressions") or []), *(dict(requirement) for requirement in requirements)]
+    ours_once = [one for place, one in enumerate(every) if one not in requirements or one not in every[:place]]
+    return {**term, "matchExpressions": ours_once}
 
 
 def _as_requirements(selector: Mapping[str, str]) -> list[Requirement]:

@@ -7,7 +7,7 @@ import copy
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from airflow_interruptible.compute.pod_patch import PodPatch, contradiction, effective_spec, patched
@@ -116,6 +116,7 @@ def test_everything_of_the_author_s_survives(mine: dict[str, Any]) -> None:
 
 
 @given(mine=PODS)
+@example(mine=pod(affinity=affinity({"matchExpressions": [IS_SPOT, IS_SPOT]})))  # its author wrote it twice
 def test_every_term_that_can_match_gets_every_requirement_once(mine: dict[str, Any]) -> None:
     for term in terms_of(patched(mine, SPOT)):
         assert not any(term.values()) or term["matchExpressions"].count(IS_SPOT) == 1
