@@ -12,6 +12,7 @@ import os
 import shutil
 import sys
 import tempfile
+from collections import defaultdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
@@ -82,6 +83,18 @@ def configure(monkeypatch: pytest.MonkeyPatch) -> Configure:
         _forget_settings()
 
     return set_options
+
+
+@pytest.fixture
+def executors(monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
+    """Let Airflow read ``[core] executor`` again, for this test only."""
+    from airflow.executors import executor_loader
+
+    for name in ("_alias_to_executors_per_team", "_module_to_executors_per_team", "_classname_to_executors_per_team"):
+        monkeypatch.setattr(executor_loader, name, defaultdict(dict))
+    monkeypatch.setattr(executor_loader, "_team_name_to_executors", defaultdict(list))
+    monkeypatch.setattr(executor_loader, "_executor_names", [])
+    return monkeypatch
 
 
 @pytest.fixture

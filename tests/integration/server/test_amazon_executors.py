@@ -126,17 +126,17 @@ def place(
     request: pytest.FixtureRequest,
     deploy: Callable[..., Any],
     configure: Callable[..., None],
-    monkeypatch: pytest.MonkeyPatch,
+    executors: pytest.MonkeyPatch,
 ) -> Iterator[Place]:
     kind = request.param
     service = Ecs(instead=["sleep", "60"]) if kind == "ecs" else Batch(instead=["sleep", "60"])
     with AwsApi([service]) as api:
         for name, value in environment_of(api).items():
-            monkeypatch.setenv(name, value)
+            executors.setenv(name, value)
         for section, options in SETTINGS.items():
             for name, value in options.items():
-                monkeypatch.setenv(f"AIRFLOW__{section}__{name}", value)
-        monkeypatch.setenv("AIRFLOW__CORE__EXECUTOR", EXECUTORS[kind])
+                executors.setenv(f"AIRFLOW__{section}__{name}", value)
+        executors.setenv("AIRFLOW__CORE__EXECUTOR", EXECUTORS[kind])
         configure(compute=kind, compute_options=OPTIONS[kind])
         yield Place(kind, service, api, deploy)
     service.close()

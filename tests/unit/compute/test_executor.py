@@ -3,8 +3,6 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
-
 import pytest
 
 from airflow_interruptible.compute.base import Slot
@@ -18,18 +16,6 @@ SPOT, ON_DEMAND = CapacityType.SPOT, CapacityType.ON_DEMAND
 @pytest.fixture
 def compute() -> ExecutorCompute:
     return ExecutorCompute({"spot": "CeleryExecutor", "on_demand": "LocalExecutor"})
-
-
-@pytest.fixture
-def executors(monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
-    """Let Airflow read ``[core] executor`` again, for this test only."""
-    from airflow.executors import executor_loader
-
-    for name in ("_alias_to_executors_per_team", "_module_to_executors_per_team", "_classname_to_executors_per_team"):
-        monkeypatch.setattr(executor_loader, name, defaultdict(dict))
-    monkeypatch.setattr(executor_loader, "_team_name_to_executors", defaultdict(list))
-    monkeypatch.setattr(executor_loader, "_executor_names", [])
-    return monkeypatch
 
 
 @pytest.mark.parametrize("executor", [None, "CeleryExecutor", "LocalExecutor"])
