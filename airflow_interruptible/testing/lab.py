@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from airflow_interruptible.testing.attempts import AttemptsReader
 from airflow_interruptible.testing.client import AirflowClient
 from airflow_interruptible.testing.errors import LabError
 from airflow_interruptible.testing.reclaim import Machine, Reclaimed
@@ -32,7 +33,7 @@ class SpotLab:
             lab.wait_until_running(run, "fit")
             lab.reclaim(run, "fit", grace=5)
             assert lab.client.wait_for_run(run).state == "success"
-            print(lab.client.tries(run, "fit"))
+            assert [attempt["charge"] for attempt in lab.attempts(run, "fit")] == ["system", "none"]
 
     :param dags_folder: the Dag files it runs.
     :param options: as :class:`.AirflowStack` takes them.
@@ -41,6 +42,7 @@ class SpotLab:
     def __init__(self, dags_folder: Path | str, **options: Any) -> None:
         self.stack = AirflowStack(dags_folder, **options)
         self.client = AirflowClient(self.stack.base_url)
+        self._reader = AttemptsReader(self.stack)
 
     def __enter__(self) -> Self:
         """Start the stack and wait until it is up."""
@@ -51,6 +53,7 @@ class SpotLab:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         """End every process of the stack."""
+        self._reader.close()
         self.stack.down()
 
     def trigger(self, dag_id: str, conf: Mapping[str, Any] | None = None, run_id: str | None = None) -> DagRun:
@@ -71,6 +74,15 @@ class SpotLab:
         return self.client.wait_for_state(
             run, task_id, "running", map_index=map_index, try_number=try_number, timeout=timeout
         )
+
+    def attempts(self, run: DagRun, task_id: str, map_index: int = NOT_MAPPED) -> list[dict[str, Any]]:
+        """What ``airflow interruptible attempts --output json`` prints about a task instance, oldest first.
+
+        :return: an empty list, where there is no such task instance.
+        :raises LabError: its history cannot be read.
+        """
+        key = (run.dag_id, task_id, run.run_id, map_index)
+        return list(self._reader.read({task_id: key})[task_id].attempts)
 
     def machine(self, run: DagRun, task_id: str, map_index: int = NOT_MAPPED) -> Machine:
         """The machine that the task runs on; waits until it runs on one."""

@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
-"""``make compat``: the core of the tests on every supported Airflow.
+"""``make compat``: the core of the tests on every supported Airflow, and a database that is upgraded between two.
 
 ::
 
     python tests/compat                 all
-    python tests/compat 3.3.0 3.4       these Airflows
+    python tests/compat 3.3.0 3.4       these Airflows; the upgrade needs 3.3.2 and 3.4
 """
 
 from __future__ import annotations
@@ -31,6 +31,8 @@ CORE = {
 }  # fmt: skip
 """What is run on each, in this order."""
 
+UPGRADE = ("3.3.2", "3.4")
+
 
 def main(names: Sequence[str]) -> int:
     """Run what was asked for, and say what came of it.
@@ -51,14 +53,20 @@ def main(names: Sequence[str]) -> int:
             failed += code != 0
             said.append(f"{title}, {part}: {'passed' if code == 0 else 'FAILED'} in {seconds:.0f} s")
             print(said[-1], flush=True)
+    if {*UPGRADE} <= {each.name for each in chosen}:
+        old, new = (known[name] for name in UPGRADE)
+        code, seconds = _pytest(new, ["tests/compat"], {"COMPAT_UPGRADE_FROM": str(old.interpreter)})
+        failed += code != 0
+        verdict = "passed" if code == 0 else "FAILED"
+        said.append(f"{version(old)}, upgraded to {version(new)} in the middle of runs: {verdict} in {seconds:.0f} s")
     print("", *said, sep="\n")
     return failed
 
 
-def _pytest(environment: Environment, paths: Sequence[str]) -> tuple[int, float]:
+def _pytest(environment: Environment, paths: Sequence[str], more: dict[str, str] | None = None) -> tuple[int, float]:
     begun = time.monotonic()
     call = [environment.interpreter, "-m", "pytest", "-q", "-p", "no:cacheprovider", "--dist", "loadscope", "-n", "2"]
-    code = subprocess.run([*call, *paths], cwd=ROOT, env=bare(environment), check=False).returncode
+    code = subprocess.run([*call, *paths], cwd=ROOT, env=bare(environment) | (more or {}), check=False).returncode
     return code, time.monotonic() - begun
 
 

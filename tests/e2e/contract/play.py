@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ast
-import json
 import random
 from dataclasses import dataclass
 from pathlib import Path
@@ -92,11 +91,7 @@ def wait_for_log(lab: SpotLab, run: DagRun, task: str, number: int, text: str) -
 
 def attempts(lab: SpotLab, run: DagRun, task: str = TASK, map_index: int = -1) -> list[dict[str, Any]]:
     """Return what the command line says, which is what people and outside checks read."""
-    arguments = ["interruptible", "attempts", run.dag_id, run.run_id, task, "--output", "json"]
-    if map_index >= 0:
-        arguments += ["--map-index", str(map_index)]
-    printed: list[dict[str, Any]] = json.loads(lab.stack.run(*arguments))
-    return printed
+    return lab.attempts(run, task, map_index)
 
 
 def rest_capacities(lab: SpotLab, run: DagRun, task: str = TASK, map_index: int = -1) -> list[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING
 
 import pytest
@@ -30,6 +31,12 @@ def test_adopted_stock_operators_survive_a_reclaim(lab: SpotLab, stock: DagRun) 
     assert [row["charge"] for row in attempts(lab, stock, "bash")] == ["system", "none"]
     assert [row["charge"] for row in attempts(lab, stock, "mapped_bash", 0)] == ["none"]
     assert [row["charge"] for row in attempts(lab, stock, "mapped_bash", 1)] == ["system", "none"]
+
+
+def test_the_command_prints_what_the_lab_reads(lab: SpotLab, stock: DagRun) -> None:
+    """The other tests read it without a start of Airflow each."""
+    command = ("interruptible", "attempts", stock.dag_id, stock.run_id, "bash", "--output", "json")
+    assert json.loads(lab.stack.run(*command)) == lab.attempts(stock, "bash")
 
 
 @pytest.mark.parametrize("task", ["sensor", "rescheduled_sensor", "deferred", "acquire", "after"])

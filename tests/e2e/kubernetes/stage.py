@@ -12,7 +12,6 @@ from e2e.contract.play import TASK, rest_capacities
 from waiting import PATIENCE
 
 from airflow_interruptible.compute.kubernetes import LABEL
-from airflow_interruptible.testing.attempts import read
 from airflow_interruptible.testing.polling import wait_until
 
 if TYPE_CHECKING:
@@ -165,9 +164,8 @@ class Stage:
             return self.lab.trigger(dag_id, conf=conf)
 
     def attempts(self, runs: Mapping[str, DagRun]) -> dict[str, list[dict[str, Any]]]:
-        """What the command line says of each run; in one process, since starting it is what takes the time."""
-        keys = {name: (run.dag_id, TASK, run.run_id, -1) for name, run in runs.items()}
-        return {name: list(printed.attempts) for name, printed in read(self.lab.stack, keys).items()}
+        """What the command line says of each run."""
+        return {name: self.lab.attempts(run, TASK) for name, run in runs.items()}
 
     def pods(self, run: DagRun, number: int) -> list[dict[str, Any]]:
         pods = self.cluster.pods(NAMESPACE, labelSelector=f"dag_id={run.dag_id},try_number={number}")

@@ -18,7 +18,7 @@ def stock():
     PythonSensor(
         task_id="rescheduled_sensor", python_callable=lambda: True, mode="reschedule", poke_interval=1, timeout=60
     )
-    TimeDeltaSensor(task_id="deferred", delta=timedelta(seconds=30), deferrable=True)
+    TimeDeltaSensor(task_id="deferred", delta=timedelta(seconds=15), deferrable=True)
 
     with TaskGroup("on_demand", default_args={"interruptible": False}):
         BashOperator(task_id="bash", bash_command="true")
