@@ -16,6 +16,12 @@ Moment = Annotated[datetime, AfterValidator(in_utc)]
 """A time; one without an offset is in UTC."""
 
 
+class _Counted(BaseModel):
+    """Made of an object of ours with the same fields."""
+
+    model_config = ConfigDict(from_attributes=True)
+
+
 class Refusal(BaseModel):
     """Why there is no answer."""
 
@@ -105,10 +111,8 @@ class Attempts(BaseModel):
     attempts: list[Attempt]
 
 
-class Instance(BaseModel):
+class Instance(_Counted):
     """One task instance of a run."""
-
-    model_config = ConfigDict(from_attributes=True)
 
     task_id: str
     map_index: int
@@ -122,10 +126,8 @@ class Instance(BaseModel):
     running: bool = Field(description="Whether it holds a machine now.")
 
 
-class Run(BaseModel):
+class Run(_Counted):
     """The interruptible task instances of a Dag run that have begun, those that most happened to first."""
-
-    model_config = ConfigDict(from_attributes=True)
 
     dag_id: str
     run_id: str
@@ -134,10 +136,8 @@ class Run(BaseModel):
     truncated: bool = Field(description="Whether there are more than are told.")
 
 
-class Totals(BaseModel):
+class Totals(_Counted):
     """The sums over all attempts that are asked for."""
-
-    model_config = ConfigDict(from_attributes=True)
 
     attempts: int
     interruptions: int = Field(description="Attempts that the platform ended, or for which it had no capacity.")
@@ -153,10 +153,8 @@ class Totals(BaseModel):
     )
 
 
-class Savings(BaseModel):
+class Savings(_Counted):
     """An estimate from the prices that the settings give."""
-
-    model_config = ConfigDict(from_attributes=True)
 
     amount: float
     currency: str
@@ -165,14 +163,28 @@ class Savings(BaseModel):
     note: str = Field(description="From what it was estimated.")
 
 
-class Recovery(BaseModel):
-    """How long tasks stood still after interruptions: seconds from the end of one attempt to the next."""
+class Stretch(_Counted):
+    """Some lengths of time, in seconds."""
 
-    model_config = ConfigDict(from_attributes=True)
-
-    count: int = Field(description="The interruptions that a next attempt followed.")
+    count: int = Field(description="How many.")
     median: float
-    p95: float
+    p95: float = Field(description="95 % of them are no longer.")
+
+
+class RecoveryParts(_Counted):
+    """Where the time went, each null where nothing is known of it. Their medians do not add up to the median."""
+
+    noticing: Stretch | None = Field(description="From when the attempt was last heard of until Airflow knew its end.")
+    delay: Stretch | None = Field(description="Until the scheduler's turn to schedule the next try.")
+    queue: Stretch | None = Field(description="Until a worker took that up.")
+    start: Stretch | None = Field(description="Until the next attempt was at work.")
+
+
+class Recovery(Stretch):
+    """How long tasks stood still: from when an interrupted attempt was last heard of to the start of the next."""
+
+    count: int = Field(description="The interruptions that a next attempt followed, and whose end is known.")
+    parts: RecoveryParts = Field(description="Of the latest 500 of them.")
 
 
 class Bucket(BaseModel):
@@ -189,10 +201,8 @@ class Bucket(BaseModel):
     saved: float | None = Field(description="Estimated as `savings` is; null without prices.")
 
 
-class Share(BaseModel):
+class Share(_Counted):
     """What one value has of everything; `unknown` is a value of zones and instance types."""
-
-    model_config = ConfigDict(from_attributes=True)
 
     value: str
     interruptions: int
@@ -205,13 +215,11 @@ class Share(BaseModel):
     saved: float | None = Field(description="Estimated as `savings` is; null without prices, and by cause.")
 
 
-class Report(BaseModel):
+class Report(_Counted):
     """Interruptions, hours and savings in a range of time. The shares hold at most the 100 most interrupted values.
 
     `cause` chooses which interruptions are counted; attempts, hours and savings are those of all.
     """
-
-    model_config = ConfigDict(from_attributes=True)
 
     start: Moment
     end: Moment

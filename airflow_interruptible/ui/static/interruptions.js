@@ -12,6 +12,7 @@ import { PAGE, renderList } from "./list.js";
 import { message } from "./message.js";
 import { measures, overTime } from "./over-time.js";
 import { addPatterns } from "./patterns.js";
+import { recoveryParts } from "./recovery.js";
 import { clock, moment, onTimeZoneChange } from "./time.js";
 import { totals } from "./totals.js";
 import { count } from "./words.js";
@@ -162,6 +163,7 @@ function figures() {
       filters.offers("dag_id") && by("By Dag", "dag_id", report.by_dag),
       filters.offers("task_id") &&
         breakdown("By task", "task_id", report.by_task, { choose: chooseTask, currency, chosen: chosenTask() }),
+      recoveryParts(report.recovery),
     ),
   ];
 }

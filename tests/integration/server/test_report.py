@@ -6,7 +6,7 @@ from __future__ import annotations
 import json
 import threading
 from contextlib import contextmanager
-from dataclasses import replace
+from dataclasses import asdict, replace
 from datetime import datetime, timedelta, timezone
 from typing import TYPE_CHECKING, Any
 
@@ -26,6 +26,7 @@ from airflow_interruptible.report.answer import full_report, interruptions
 from airflow_interruptible.report.filters import Filters
 from airflow_interruptible.report.memory import Memory
 from airflow_interruptible.server import seam
+from airflow_interruptible.ui import schemas
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -39,6 +40,10 @@ A_DAY_AGO = datetime.now(timezone.utc) - timedelta(days=1)
 
 def ago(minutes: float) -> str:
     return (datetime.now(timezone.utc) - timedelta(minutes=minutes)).isoformat(timespec="milliseconds")
+
+
+def moment(minutes: float) -> datetime:
+    return datetime.fromisoformat(ago(minutes))
 
 
 def asked(days: float = 1, **said: Any) -> Filters:
@@ -83,6 +88,35 @@ def test_a_history_is_summed_up(deploy: Any) -> None:
     assert found.totals.spot_hours == pytest.approx(0.5, abs=0.01)
     assert found.totals.on_demand_hours == pytest.approx(1 / 3, abs=0.01)
     assert [share.value for share in found.by_task] == [f"{deployment.dag.dag_id}.work"]
+
+
+def test_where_the_time_to_recover_went_is_read_from_airflows_rows(deploy: Any) -> None:
+    silent = replace(LOST, started=ago(60), ended=ago(10), heard=ago(40))
+    deployment = deploy().trigger().start_run(A_DAY_AGO).run(record=silent).reported()
+    deployment.run(record=Record(SPOT, started=ago(5)))
+    deployment._update(-1, scheduled_dttm=moment(8), start_date=moment(6))
+    history = seam.models().history
+    ended = history.dag_id == deployment.dag.dag_id, history.try_number == 1
+    with create_session(scoped=False) as session:
+        session.execute(update(history.__table__).where(*ended).values(end_date=moment(10)))
+    found = full_report(asked(), memory=Memory())
+    told = schemas.Report.model_validate(found).recovery
+    assert told is not None
+    parts = told.parts.model_dump()
+    minutes = {name: part and round(part["median"] / 60, 1) for name, part in parts.items()}
+    assert (told.count, round(told.median / 60, 1)) == (1, 35.0)
+    assert minutes == {"noticing": 30.0, "delay": 2.0, "queue": 2.0, "start": 1.0}
+
+
+def test_an_airflow_that_does_not_tell_when_a_try_was_scheduled_parts_nothing(
+    deploy: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lost_once(deploy).run(record=Record(SPOT, started=ago(5)))
+    known = seam.models()
+    monkeypatch.setattr(seam, "models", lambda: replace(known, history=object))
+    recovery = full_report(asked(), memory=Memory()).recovery
+    assert recovery is not None
+    assert asdict(recovery.parts) == dict.fromkeys(("noticing", "delay", "queue", "start"))
 
 
 def test_a_page_of_interruptions_has_the_reasons_of_the_latest(deploy: Any) -> None:
