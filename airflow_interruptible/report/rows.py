@@ -42,13 +42,19 @@ def kept_since(now: float) -> float | None:
     return now - days * 86_400 if days > 0 else None
 
 
-def since(session: Session, moment: datetime, limit: int) -> Iterator[list[Row]]:
-    """Return the ledgers that may tell of something later than ``moment``, the latest first, in batches."""
-    from sqlalchemy import or_
+def since(session: Session, moment: datetime, limit: int, until: datetime | None = None) -> Iterator[list[Row]]:
+    """Return the ledgers that may tell of something later than ``moment``, the latest first, in batches.
+
+    :param until: only those that tell of nothing later than this.
+    """
+    from sqlalchemy import and_, or_
 
     store, ti = state_store.stored_states(), seam.models().task_instance
     later = or_(store.updated_at >= moment, ti.end_date >= moment, ti.state.is_(None), ti.state.not_in(seam.FINISHED))
     question = _joined(_columns()).where(later).order_by(store.updated_at.desc()).limit(limit)
+    if until is not None:
+        over = or_(ti.end_date.is_(None), ti.end_date < until)
+        question = question.where(and_(store.updated_at < until, over, ti.state.in_(seam.FINISHED)))
     found = session.execute(question, execution_options={"yield_per": _BATCH})
     for batch in found.partitions():
         yield [Row._make(values) for values in batch]

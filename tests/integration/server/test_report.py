@@ -269,6 +269,27 @@ def test_what_is_still_being_put_together_is_not_taken_for_all(deploy: Any, monk
     assert seen == [False]
 
 
+def test_older_days_are_read_without_reading_the_later_ones_again(deploy: Any, read_ids: list[int]) -> None:
+    memory = Memory(fresh=-1)
+    lost_once(deploy)
+    old = lost_once(deploy)
+    old.run(record=Record(ON_DEMAND, started=ago(20))).finished("success")
+    a_week_ago = moment(8 * 24 * 60)
+    model = seam.models().task_instance
+    with create_session(scoped=False) as session:
+        of_old = TaskStateStoreModel.dag_id == old.dag.dag_id, model.dag_id == old.dag.dag_id
+        session.execute(update(TaskStateStoreModel).where(of_old[0]).values(updated_at=a_week_ago))
+        session.execute(update(model.__table__).where(of_old[1]).values(end_date=a_week_ago))
+    assert full_report(asked(days=2), memory=memory).totals.attempts == 1
+    assert len(read_ids) == 1
+    later = lost_once(deploy)
+    assert full_report(asked(days=20), memory=memory).totals.attempts == 4
+    assert len(read_ids) == len(set(read_ids)) == 3, "what has come since, and what is older"
+    later.run(record=Record(SPOT, started=ago(5)))
+    assert full_report(asked(days=20), memory=memory).totals.attempts == 5
+    assert len(read_ids) == 4
+
+
 def test_a_row_of_ever_older_questions_is_not_a_row_of_readings(deploy: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     lost_once(deploy)
     memory, readings, since = Memory(), [], module.rows.since
