@@ -16,7 +16,7 @@ Moment = Annotated[datetime, AfterValidator(in_utc)]
 """A time; one without an offset is in UTC."""
 
 
-class _Counted(BaseModel):
+class _FromObject(BaseModel):
     """Made of an object of ours with the same fields."""
 
     model_config = ConfigDict(from_attributes=True)
@@ -75,9 +75,7 @@ class Attempt(BaseModel):
     cause: Cause | None = Field(description="Why it ended, null while it runs or if it succeeded.")
     charge: Charge | None = Field(description="Who pays for it.")
     reason: str | None = Field(description="The evidence, as text from outside.")
-    error: str | None = Field(
-        description="What the author's exception said last, on one line, masked as Airflow masks logs; from outside."
-    )
+    error: str | None = Field(description="What the author's exception said last: one line, masked; from outside.")
     rule: str | None = Field(description="The rule that named the cause, see `airflow interruptible explain`.")
     rule_source: str | None = Field(description="The address of the documentation that the rule rests on.")
     start: Moment | None
@@ -111,7 +109,7 @@ class Attempts(BaseModel):
     attempts: list[Attempt]
 
 
-class Instance(_Counted):
+class Instance(_FromObject):
     """One task instance of a run."""
 
     task_id: str
@@ -126,7 +124,7 @@ class Instance(_Counted):
     running: bool = Field(description="Whether it holds a machine now.")
 
 
-class Run(_Counted):
+class Run(_FromObject):
     """The interruptible task instances of a Dag run that have begun, those that most happened to first."""
 
     dag_id: str
@@ -136,7 +134,7 @@ class Run(_Counted):
     truncated: bool = Field(description="Whether there are more than are told.")
 
 
-class Totals(_Counted):
+class Totals(_FromObject):
     """The sums over all attempts that are asked for."""
 
     attempts: int
@@ -148,12 +146,10 @@ class Totals(_Counted):
     spot_hours: float = Field(description="On machines: what waits in the triggerer holds none.")
     on_demand_hours: float
     unplaced_hours: float = Field(description="Of attempts that nothing moved, as `compute` is none.")
-    lost_hours: float = Field(
-        description="How long the interrupted attempts had run since they last saved a checkpoint, if they ever did."
-    )
+    lost_hours: float = Field(description="Of interrupted attempts, since they last saved a checkpoint, if ever.")
 
 
-class Savings(_Counted):
+class Savings(_FromObject):
     """An estimate from the prices that the settings give."""
 
     amount: float
@@ -163,7 +159,7 @@ class Savings(_Counted):
     note: str = Field(description="From what it was estimated.")
 
 
-class Stretch(_Counted):
+class Stretch(_FromObject):
     """Some lengths of time, in seconds."""
 
     count: int = Field(description="How many.")
@@ -171,7 +167,7 @@ class Stretch(_Counted):
     p95: float = Field(description="95 % of them are no longer.")
 
 
-class RecoveryParts(_Counted):
+class RecoveryParts(_FromObject):
     """Where the time went, each null where nothing is known of it. Their medians do not add up to the median."""
 
     noticing: Stretch | None = Field(description="From when the attempt was last heard of until Airflow knew its end.")
@@ -181,9 +177,8 @@ class RecoveryParts(_Counted):
 
 
 class Recovery(Stretch):
-    """How long tasks stood still: from when an interrupted attempt was last heard of to the start of the next."""
+    """How long tasks stood still: from when interrupted attempts were last heard of to the start of the next."""
 
-    count: int = Field(description="The interruptions that a next attempt followed, and whose end is known.")
     parts: RecoveryParts = Field(description="Of the latest 500 of them.")
 
 
@@ -201,7 +196,7 @@ class Bucket(BaseModel):
     saved: float | None = Field(description="Estimated as `savings` is; null without prices.")
 
 
-class Share(_Counted):
+class Share(_FromObject):
     """What one value has of everything; `unknown` is a value of zones and instance types."""
 
     value: str
@@ -215,7 +210,7 @@ class Share(_Counted):
     saved: float | None = Field(description="Estimated as `savings` is; null without prices, and by cause.")
 
 
-class Report(_Counted):
+class Report(_FromObject):
     """Interruptions, hours and savings in a range of time. The shares hold at most the 100 most interrupted values.
 
     `cause` chooses which interruptions are counted; attempts, hours and savings are those of all.
