@@ -92,7 +92,7 @@ class Watch:
         if last is None or now - last >= _WARNED:
             self._warned[place] = now
             log.warning("%s cannot be asked for attempts whose heartbeat is late: %s. Nothing is ended for that. %s",
-                        place, why, _INSTEAD)  # fmt: skip
+                        place, why.rstrip("."), _INSTEAD)  # fmt: skip
 
 
 def _end(attempt: Overdue, proof: Proof) -> None:
