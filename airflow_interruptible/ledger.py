@@ -78,6 +78,7 @@ class Record:
     :param left: when it left its machine to go on later, deferred or rescheduled; None while it is at work.
     :param away: for how many whole seconds it had done so before it last came back.
     :param version: of this package, where the attempt ran.
+    :param heard: its last heartbeat, where nobody reported its end: ``ended`` is then when a server noticed it.
     """
 
     capacity: CapacityType | None = None
@@ -96,6 +97,7 @@ class Record:
     left: str | None = None
     away: int = 0
     version: str | None = None
+    heard: str | None = None
 
     @property
     def trace(self) -> Trace:
@@ -135,6 +137,7 @@ class Record:
             left=bounded.time(known("left")),
             away=bounded.whole(known("away", 0), 0, _LONGEST),
             version=bounded.name(known("version")),
+            heard=bounded.time(known("heard")),
         )
 
 

@@ -20,7 +20,7 @@ URL_PREFIX = "/interruptible"
 _RUN_OF_TASK = "dag_id={DAG_ID}&run_id={RUN_ID}&task_id={TASK_ID}&map_index={MAP_INDEX}"
 
 VIEWS = (
-    ("Attempts", "task_instance", "interruptible-attempts", f"attempts?{_RUN_OF_TASK}"),
+    ("Attempts", "task_instance", "interruptible-attempts", f"attempts?scope=instance&{_RUN_OF_TASK}"),
     ("Attempts", "dag_run", "interruptible-run", "run?scope=run&dag_id={DAG_ID}&run_id={RUN_ID}"),
     ("Interruptions", "task", "interruptible-task", "interruptions?scope=task&dag_id={DAG_ID}&task_id={TASK_ID}"),
     ("Interruptions", "dag", "interruptible-dag", "interruptions?scope=dag&dag_id={DAG_ID}"),

@@ -42,7 +42,8 @@ AIRFLOW_DEFAULTS: Mapping[str, Mapping[str, Any]] = {
 _METHOD = f"""
 LocalExecutor on SQLite, plain and interruptible tasks in the same stack at the same time, with Airflow's default
 settings: `task_instance_heartbeat_timeout` 300 s, looked at every 10 s, a worker's heartbeat every 5 s, `retry_delay`
-300 s unless said otherwise. `retries={RETRIES}`. Medians of {REPEATS} (lowest to highest).
+300 s unless said otherwise; `late_heartbeat` 10 s with us. `retries={RETRIES}`. Medians of {REPEATS} (lowest to
+highest).
 """
 _NOTES = (
     """
@@ -50,8 +51,9 @@ _NOTES = (
     time-out and the `retry_delay` follow. A longer grace only makes that later.
     """,
     """
-    A machine that goes without a word is noticed by Airflow's heartbeat time-out alone, with us as well. Then the next
-    attempt starts at once. A shorter `task_instance_heartbeat_timeout` helps both.
+    A machine that goes without a word is noticed by plain Airflow's heartbeat time-out alone. With us the scheduler
+    looks for the processes of an attempt that was not heard of for `late_heartbeat`, 10 s by default, and ends it when
+    they are gone.
     """,
     """
     Retries left are the author's. Plain Airflow knows no capacity: each retry goes where the first attempt went.

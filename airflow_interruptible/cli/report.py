@@ -16,14 +16,17 @@ from airflow_interruptible.exceptions import InterruptibleError
 from airflow_interruptible.report.answer import full_report
 from airflow_interruptible.report.filters import Filters, time_range
 from airflow_interruptible.report.memory import Memory
+from airflow_interruptible.report.recovery import PARTS
 
 if TYPE_CHECKING:
     import argparse
     from collections.abc import Iterator
 
     from airflow_interruptible.report.memory import Progress
+    from airflow_interruptible.report.recovery import Stretch
     from airflow_interruptible.report.totals import Report
 
+_STRETCH = ("count", "median", "p95")
 _DIMENSIONS = ("cause", "zone", "instance_type", "dag", "task")
 _SHOWN = 10
 """So many values of a dimension in the table; the other forms hold more."""
@@ -100,6 +103,8 @@ def _numbers(found: Report) -> Iterator[tuple[str, str, str, Any]]:
     yield from (("total", "", measure, amount) for measure, amount in values["totals"].items())
     if found.savings is not None:
         yield "total", found.savings.currency, "estimated_savings", found.savings.amount
+    for part, stretch in _recovery(found):
+        yield from (("recovery", part, measure, getattr(stretch, measure)) for measure in _STRETCH)
     for bucket in values["over_time"]:
         start = bucket.pop("start")
         yield from (("time", start, cause, count) for cause, count in bucket.items())
@@ -124,11 +129,21 @@ def table(found: Report) -> str:
     if found.savings is not None:
         sums.append(("saved, estimated", f"{found.savings.amount:.2f} {found.savings.currency}"))
     parts = [f"{found.start:%Y-%m-%d %H:%M} to {found.end:%Y-%m-%d %H:%M} UTC", tabulate(sums, tablefmt="plain")]
+    waits = [(part, *map(_short, (stretch.median, stretch.p95)), stretch.count) for part, stretch in _recovery(found)]
+    if waits:
+        parts.append(tabulate(waits, headers=("time to recover, s", "median", "95 % within", "of")))
     if shares := _shares(found):
         parts.append(tabulate(shares, headers=("what", "value", "interruptions", "lost hours")))
     if found.savings is not None:
         parts.append(found.savings.note)
     return "\n\n".join(parts)
+
+
+def _recovery(found: Report) -> list[tuple[str, Stretch]]:
+    if found.recovery is None:
+        return []
+    parts = [(name, getattr(found.recovery.parts, name)) for name in PARTS]
+    return [("all", found.recovery), *((name, stretch) for name, stretch in parts if stretch is not None)]
 
 
 def _shares(found: Report) -> list[tuple[str, str, int, str]]:

@@ -14,6 +14,7 @@ from airflow_interruptible.exceptions import LedgerError
 from airflow_interruptible.ledger import Ledger
 from airflow_interruptible.report import rows
 from airflow_interruptible.report.memory import MEMORY
+from airflow_interruptible.report.recovery import latest, recovered
 from airflow_interruptible.report.totals import Report, report
 from airflow_interruptible.settings import get_settings
 
@@ -66,6 +67,8 @@ def full_report(
     earlier = _before(filters, now)
     known = memory.entries(create_session, (earlier or filters).start, patience, progress)
     chosen = filters.chosen(known.entries, now, readable)
+    with create_session() as session:
+        tries = rows.tries(session, sorted({entry.row for entry in latest(recovered(chosen, filters.cause))}))
     found = report(
         chosen,
         filters,
@@ -74,6 +77,7 @@ def full_report(
         settings.currency,
         before=None if earlier is None or known.truncated else earlier.chosen(known.entries, now, readable),
         known_since=_known_since(chosen, now),
+        tries=tries,
     )
     found.complete, found.truncated = known.complete, known.truncated
     return found

@@ -72,7 +72,10 @@ class Entry(NamedTuple):
     :param away: for how many seconds it held no machine, deferred or rescheduled, before it last came back.
     :param left: when it left its machine and has not come back since; None if it did not.
     :param saved: when it last saved a checkpoint, None if it never did.
-    :param recovered: how many seconds after its end the next attempt began, None if none did, or nobody knows its end.
+    :param heard: when it was last heard of: its last heartbeat if nobody reported its end, else that. None where it
+        only is known when its end was noticed.
+    :param recovered: how many seconds after that (after its end, if it is not known) the next attempt began, None if
+        none did, or nobody knows its end.
     :param placed: whether anything sent it where it belongs; if not, ``capacity`` is what would have been.
     """
 
@@ -94,6 +97,7 @@ class Entry(NamedTuple):
     away: float = 0.0
     left: float | None = None
     saved: float | None = None
+    heard: float | None = None
     recovered: float | None = None
     placed: bool = True
 
@@ -149,7 +153,9 @@ def _read(row: Row, ledger: Ledger, numbers: list[int]) -> list[Entry]:
         on_spot = on_spot and number - 1 not in ledger.bases
         cause = _cause(record)
         end = resumed if ended is None else ended
-        stood = None if ended is None or resumed is None else max(0.0, resumed - ended)  # two machines' clocks, perhaps
+        heard = _heard(record, ended, seconds(record.heard))
+        since = ended if heard is None else heard
+        stood = None if since is None or resumed is None else max(0.0, resumed - since)  # two machines' clocks, perhaps
         entry = Entry(
             *same,
             number,
@@ -165,6 +171,7 @@ def _read(row: Row, ledger: Ledger, numbers: list[int]) -> list[Entry]:
             float(record.away),
             seconds(record.left),
             _saved(record),
+            heard,
             stood if cause in FORGIVABLE else None,
             record.where.get("placed") is not False,
         )
@@ -180,6 +187,15 @@ def _saved(record: Record) -> float | None:
         return bounded.since_1970(at) if at else None
     except ValueError:
         return None
+
+
+def _heard(record: Record, ended: float | None, heartbeat: float | None) -> float | None:
+    """Return when an attempt was last heard of; None if it never ran, or if only the server's judgement is dated."""
+    if record.started is None or ended is None:
+        return None
+    if heartbeat is not None:
+        return min(heartbeat, ended)
+    return None if record.cause is None else ended
 
 
 def _named(record: Record, what: str) -> str:

@@ -140,12 +140,16 @@ class Memory:
         return _Reading(since, now, self._thread.submit(read))
 
     def _read(self, open_session: OpenSession, since: datetime, progress: Progress | None) -> None:
-        """Read what there is, as if nothing were known."""
-        kept: Kept = {}
-        self._so_far, began = [], time.monotonic()
+        """Read what there is, but for what is known: of that, what has changed."""
+        until = None
+        if self._since < math.inf:
+            self._read_again(open_session)
+            until = datetime.fromtimestamp(self._since, timezone.utc)
+        kept: Kept = dict(self._kept)
+        self._so_far, began = list(self._known.entries), time.monotonic()
         with open_session() as session:
-            prints = rows.fingerprints(session)
-            for batch in rows.since(session, since, self.limit):
+            prints = self._prints if until else rows.fingerprints(session)
+            for batch in rows.since(session, since, max(0, self.limit - len(kept)), until):
                 more = _read(batch)
                 kept.update(more)
                 for _, of_row in more.values():
@@ -153,7 +157,8 @@ class Memory:
                 if progress is not None:
                     progress(len(kept), _count(prints))
         self._keep(kept, prints, began)
-        self._since = since.timestamp()  # not before: who asks meanwhile would take what was known for all there is
+        # Not before: who asks meanwhile would take what was known for all there is.
+        self._since = min(self._since, since.timestamp())
 
     def _read_again(self, open_session: OpenSession) -> None:
         """Read what has changed, and forget what is gone."""

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from airflow_interruptible.ledger import KEY
 from airflow_interruptible.report.entry import Row, since_1970
+from airflow_interruptible.report.recovery import Try
 from airflow_interruptible.server import seam, state_store
 
 if TYPE_CHECKING:
@@ -41,13 +42,19 @@ def kept_since(now: float) -> float | None:
     return now - days * 86_400 if days > 0 else None
 
 
-def since(session: Session, moment: datetime, limit: int) -> Iterator[list[Row]]:
-    """Return the ledgers that may tell of something later than ``moment``, the latest first, in batches."""
-    from sqlalchemy import or_
+def since(session: Session, moment: datetime, limit: int, until: datetime | None = None) -> Iterator[list[Row]]:
+    """Return the ledgers that may tell of something later than ``moment``, the latest first, in batches.
+
+    :param until: only those that tell of nothing later than this.
+    """
+    from sqlalchemy import and_, or_
 
     store, ti = state_store.stored_states(), seam.models().task_instance
     later = or_(store.updated_at >= moment, ti.end_date >= moment, ti.state.is_(None), ti.state.not_in(seam.FINISHED))
     question = _joined(_columns()).where(later).order_by(store.updated_at.desc()).limit(limit)
+    if until is not None:
+        over = or_(ti.end_date.is_(None), ti.end_date < until)
+        question = question.where(and_(store.updated_at < until, over, ti.state.in_(seam.FINISHED)))
     found = session.execute(question, execution_options={"yield_per": _BATCH})
     for batch in found.partitions():
         yield [Row._make(values) for values in batch]
@@ -111,6 +118,25 @@ def some(session: Session, ids: Sequence[int]) -> Iterator[list[Row]]:
         yield [Row._make(values) for values in found]
 
 
+def tries(session: Session, ids: Sequence[int]) -> dict[tuple[int, int], Try]:
+    """Return the tries of the task instances that these ledgers are about, by ledger and number.
+
+    Empty where Airflow no longer tells when a try was scheduled.
+    """
+    known = seam.models()
+    found: dict[tuple[int, int], Try] = {}
+    for model in {known.history, known.task_instance}:
+        if not hasattr(model, "scheduled_dttm"):
+            return {}
+        columns = [state_store.stored_states().id, model.try_number]
+        columns += [_moment(column) for column in (model.scheduled_dttm, model.start_date, model.end_date)]
+        for first in range(0, len(ids), _BATCH):
+            question = _joined_to(model, columns).where(columns[0].in_(ids[first : first + _BATCH]))
+            for row_id, number, *moments in session.execute(question, execution_options={"include_all_attempts": True}):
+                found[row_id, number] = Try(*(None if each is None else since_1970(each) for each in moments))
+    return found
+
+
 def of_run(session: Session, dag_id: str, run_id: str, limit: int) -> list[Row]:
     """Return the ledgers of one Dag run."""
     store = state_store.stored_states()
@@ -120,31 +146,45 @@ def of_run(session: Session, dag_id: str, run_id: str, limit: int) -> list[Row]:
 
 def _columns() -> list[Any]:
     """The columns of a :class:`.Row`, in its order."""
-    from sqlalchemy import DateTime, String, type_coerce
+    from sqlalchemy import String, type_coerce
 
     store, ti, run = state_store.stored_states(), seam.models().task_instance, seam.models().dag_run
-    as_the_driver_gives_it = DateTime(timezone=True)
     return [
         store.id,
-        type_coerce(store.updated_at, as_the_driver_gives_it),
+        _moment(store.updated_at),
         type_coerce(ti.state, String()),
         ti.try_number,
-        type_coerce(ti.end_date, as_the_driver_gives_it),
+        _moment(ti.end_date),
         store.dag_id,
         store.run_id,
         store.task_id,
         getattr(store, next(iter(state_store.stored_index()))),
         store.value,
-        type_coerce(run.created_at, as_the_driver_gives_it),
+        _moment(run.created_at),
     ]
 
 
+def _moment(column: Any) -> Any:
+    """A time as the driver gives it."""
+    from sqlalchemy import DateTime, type_coerce
+
+    return type_coerce(column, DateTime(timezone=True))
+
+
 def _joined(columns: list[Any]) -> Any:
+    from sqlalchemy import and_
+
+    store, run = state_store.stored_states(), seam.models().dag_run
+    of_run = and_(store.dag_id == run.dag_id, store.run_id == run.run_id)
+    found = _joined_to(seam.models().task_instance, columns)
+    return found.outerjoin(run, of_run) if len(columns) == len(Row._fields) else found
+
+
+def _joined_to(model: Any, columns: list[Any]) -> Any:
+    """Ask for ledgers, each with what a model of task instances says of the same one."""
     from sqlalchemy import and_, select
 
-    store, ti, run = state_store.stored_states(), seam.models().task_instance, seam.models().dag_run
-    of_run = and_(store.dag_id == run.dag_id, store.run_id == run.run_id)
+    store = state_store.stored_states()
     names = {name: name for name in ("dag_id", "run_id", "task_id")} | state_store.stored_index()
-    same = and_(*(getattr(store, theirs) == getattr(ti, own) for theirs, own in names.items()))
-    found = select(*columns).select_from(store).outerjoin(ti, same).where(store.key == KEY)
-    return found.outerjoin(run, of_run) if len(columns) == len(Row._fields) else found
+    same = and_(*(getattr(store, theirs) == getattr(model, own) for theirs, own in names.items()))
+    return select(*columns).select_from(store).outerjoin(model, same).where(store.key == KEY)

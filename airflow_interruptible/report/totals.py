@@ -7,12 +7,12 @@ from collections import defaultdict
 from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta, timezone
 from math import inf
-from statistics import median
 from typing import TYPE_CHECKING, Any
 
 from airflow_interruptible.core.prices import DEFAULT, estimate
 from airflow_interruptible.report import sums as summing
 from airflow_interruptible.report.entry import INTERRUPTIONS
+from airflow_interruptible.report.recovery import recovered, recovery
 from airflow_interruptible.report.sums import Share, Totals, added, totals
 
 if TYPE_CHECKING:
@@ -21,11 +21,11 @@ if TYPE_CHECKING:
     from airflow_interruptible.core.prices import Price
     from airflow_interruptible.report.entry import Entry
     from airflow_interruptible.report.filters import Filters
+    from airflow_interruptible.report.recovery import Recovery, Tries
     from airflow_interruptible.report.sums import Group, InTime, Slot, Sum, Sums
 
 _SHOWN = 100
 _BY_THE_HOUR = timedelta(days=2)
-_MOST = 0.95
 
 
 @dataclass(frozen=True)
@@ -37,18 +37,6 @@ class Savings:
     spot_price: float | None
     on_demand_price: float | None
     note: str
-
-
-@dataclass(frozen=True)
-class Recovery:
-    """How long tasks stood still after interruptions: seconds from the end of an attempt to the start of the next.
-
-    :param count: the interruptions that a next attempt followed, and whose end is known.
-    """
-
-    count: int
-    median: float
-    p95: float
 
 
 @dataclass
@@ -111,11 +99,13 @@ def report(
     *,
     before: Iterable[Entry] | None = None,
     known_since: datetime | None = None,
+    tries: Tries | None = None,
 ) -> Report:
     """Add up the attempts that ``filters`` has chosen.
 
     :param before: those of the period before, None if they are not known.
     :param known_since: see :class:`Report`.
+    :param tries: Airflow's rows of the tries of :func:`.recovery.latest`, as far as there are any.
     """
     width = timedelta(hours=1) if filters.end - filters.start <= _BY_THE_HOUR else timedelta(days=1)
     sums, slots = added(entries, now, width.total_seconds(), filters.cause)
@@ -138,7 +128,7 @@ def report(
             entry.end == inf and entry.on_machine and entry.capacity == summing.SPOT and entry.placed
             for entry in entries
         ),
-        recovery=_recovery(entries, filters.cause),
+        recovery=recovery(recovered(entries, filters.cause), tries or {}),
         before=earlier,
         known_since=known_since,
     )
@@ -177,15 +167,6 @@ def _bucket(start: float, slots: Mapping[Slot, Sum], prices: Mapping[str, Price]
         "lost_hours": of_all.lost_hours,
         "saved": estimate(prices, summing.spot_hours(slots)).amount if prices else None,
     }
-
-
-def _recovery(entries: Iterable[Entry], cause: str | None) -> Recovery | None:
-    waits = sorted(
-        entry.recovered for entry in entries if entry.recovered is not None and (cause is None or entry.cause == cause)
-    )
-    if not waits:
-        return None
-    return Recovery(len(waits), median(waits), waits[min(len(waits) - 1, int(_MOST * len(waits)))])
 
 
 def _savings(sums: Sums, prices: Mapping[str, Price], currency: str) -> Savings | None:

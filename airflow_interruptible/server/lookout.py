@@ -92,7 +92,7 @@ class Watch:
         if last is None or now - last >= _WARNED:
             self._warned[place] = now
             log.warning("%s cannot be asked for attempts whose heartbeat is late: %s. Nothing is ended for that. %s",
-                        place, why, _INSTEAD)  # fmt: skip
+                        place, why.rstrip("."), _INSTEAD)  # fmt: skip
 
 
 def _end(attempt: Overdue, proof: Proof) -> None:
@@ -110,7 +110,8 @@ def _end(attempt: Overdue, proof: Proof) -> None:
 class Found:
     """What was found out about attempts that the scheduler is about to end."""
 
-    _ends: dict[tuple[Key, int], Classification] = field(default_factory=dict)
+    _ends: dict[tuple[Key, int], tuple[Classification, datetime]] = field(default_factory=dict)
+    """Each with the attempt's last heartbeat."""
 
     def remember(self, attempt: Overdue, proof: Proof) -> Classification:
         """Keep why an attempt is over, for the one who writes it down, and return it."""
@@ -118,7 +119,8 @@ class Found:
         cause = proof.cause or Classification(Cause.UNKNOWN, None, "")
         told = f": {cause.reason}" if cause.cause is not Cause.UNKNOWN else ""
         reason = f"{proof.what} was gone {seconds:.0f} s after the last heartbeat{told}"
-        why = self._ends[attempt.key, attempt.number] = replace(cause, reason=reason)
+        why = replace(cause, reason=reason)
+        self._ends[attempt.key, attempt.number] = why, attempt.heard
         while len(self._ends) > _KEPT:
             self._ends.pop(next(iter(self._ends)))
         return why
@@ -129,7 +131,13 @@ class Found:
 
     def known(self, key: Key, number: int) -> Classification | None:
         """Return why that try is over, None if nothing was found. Its cause is unknown where only its end is proved."""
-        return self._ends.get((key, number))
+        end = self._ends.get((key, number))
+        return None if end is None else end[0]
+
+    def heard(self, key: Key, number: int) -> datetime | None:
+        """Return the last heartbeat of a try that was found to be gone, which its row no longer tells."""
+        end = self._ends.get((key, number))
+        return None if end is None else end[1]
 
 
 def _begin(job_id: int) -> Round | None:

@@ -44,6 +44,7 @@ class Known:
     :param conf: the run's conf.
     :param found: why the last attempt ended, if anybody but its worker knows.
     :param reported: what its worker told Airflow as the reason, if it reported.
+    :param heard: the last heartbeat of an attempt that nobody reported, as the ledger writes times; None if unknown.
     :param now: the time, as the ledger writes it.
     :param jitter: a random number in [0, 1).
     """
@@ -56,6 +57,7 @@ class Known:
     conf: Mapping[str, Any] = field(default_factory=dict)
     found: Classification | None = None
     reported: str | None = None
+    heard: str | None = None
     now: str = ""
     jitter: float = 0.0
 
@@ -196,6 +198,7 @@ def _after_silence(known: Known, ledger: Ledger) -> Decision:
         ended=known.now,
         reason=verdict.reason,
         rule=None if found is None else found.rule,
+        heard=known.heard if record.started else None,  # else it is the heartbeat of an earlier attempt
     )
     counted = _counted(known, ledger, verdict.history, written)
     after = ledger.with_record(known.last, written)

@@ -24,7 +24,7 @@ from airflow_interruptible.server.apart import apart, tolerated
 from airflow_interruptible.server.complaints import complaints
 from airflow_interruptible.server.flush import UP_FOR_RETRY, Happened, Turn
 from airflow_interruptible.server.next_attempt import Decision, Known, decide_next, move_on_demand
-from airflow_interruptible.server.silence import known
+from airflow_interruptible.server.silence import heard, known
 from airflow_interruptible.settings import get_settings
 from airflow_interruptible.stats import IN_SERVERS, stats_of
 
@@ -128,9 +128,14 @@ def _known(session: Session, turn: Turn, ledger: Ledger | None, conf: Mapping[st
         conf=conf,
         found=known(session, key, turn.last, turn.said, turn.marker.capacity) if silent else None,
         reported=turn.kept.retry_reason if turn.happened is Happened.REPORTED else None,
+        heard=_written(heard(turn.row, key, turn.last)) if silent else None,
         now=datetime.now(timezone.utc).isoformat(timespec="milliseconds"),
         jitter=_random.random(),
     )
+
+
+def _written(moment: datetime | None) -> str | None:
+    return None if moment is None else moment.isoformat(timespec="milliseconds")
 
 
 def _keep(session: Session, turn: Turn, decision: Decision) -> None:

@@ -8,12 +8,14 @@ in the pod's status.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from airflow_interruptible.core.cause import Cause
 from airflow_interruptible.server import lookout, unplaced
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
     from sqlalchemy.orm import Session
 
     from airflow_interruptible.core.capacity import CapacityType
@@ -35,6 +37,15 @@ def known(session: Session, key: Key, number: int, said: str | None, capacity: C
         return found
     words = said.partition(_EXTRA)[2]
     return _understood(words, capacity) if words else None
+
+
+def heard(row: Any, key: Key, number: int) -> datetime | None:
+    """Return when the attempt was last heard of, None if it never was.
+
+    :param row: of its task instance. Its heartbeat is no longer its own where the attempt was found to be gone.
+    """
+    at: datetime | None = lookout.found.heard(key, number) or getattr(row, "last_heartbeat_at", None)  # only told
+    return at
 
 
 def _understood(words: str, capacity: CapacityType) -> Classification | None:

@@ -16,6 +16,12 @@ Moment = Annotated[datetime, AfterValidator(in_utc)]
 """A time; one without an offset is in UTC."""
 
 
+class _FromObject(BaseModel):
+    """Made of an object of ours with the same fields."""
+
+    model_config = ConfigDict(from_attributes=True)
+
+
 class Refusal(BaseModel):
     """Why there is no answer."""
 
@@ -69,9 +75,7 @@ class Attempt(BaseModel):
     cause: Cause | None = Field(description="Why it ended, null while it runs or if it succeeded.")
     charge: Charge | None = Field(description="Who pays for it.")
     reason: str | None = Field(description="The evidence, as text from outside.")
-    error: str | None = Field(
-        description="What the author's exception said last, on one line, masked as Airflow masks logs; from outside."
-    )
+    error: str | None = Field(description="What the author's exception said last: one line, masked; from outside.")
     rule: str | None = Field(description="The rule that named the cause, see `airflow interruptible explain`.")
     rule_source: str | None = Field(description="The address of the documentation that the rule rests on.")
     start: Moment | None
@@ -105,10 +109,8 @@ class Attempts(BaseModel):
     attempts: list[Attempt]
 
 
-class Instance(BaseModel):
+class Instance(_FromObject):
     """One task instance of a run."""
-
-    model_config = ConfigDict(from_attributes=True)
 
     task_id: str
     map_index: int
@@ -122,10 +124,8 @@ class Instance(BaseModel):
     running: bool = Field(description="Whether it holds a machine now.")
 
 
-class Run(BaseModel):
+class Run(_FromObject):
     """The interruptible task instances of a Dag run that have begun, those that most happened to first."""
-
-    model_config = ConfigDict(from_attributes=True)
 
     dag_id: str
     run_id: str
@@ -134,10 +134,8 @@ class Run(BaseModel):
     truncated: bool = Field(description="Whether there are more than are told.")
 
 
-class Totals(BaseModel):
+class Totals(_FromObject):
     """The sums over all attempts that are asked for."""
-
-    model_config = ConfigDict(from_attributes=True)
 
     attempts: int
     interruptions: int = Field(description="Attempts that the platform ended, or for which it had no capacity.")
@@ -148,15 +146,11 @@ class Totals(BaseModel):
     spot_hours: float = Field(description="On machines: what waits in the triggerer holds none.")
     on_demand_hours: float
     unplaced_hours: float = Field(description="Of attempts that nothing moved, as `compute` is none.")
-    lost_hours: float = Field(
-        description="How long the interrupted attempts had run since they last saved a checkpoint, if they ever did."
-    )
+    lost_hours: float = Field(description="Of interrupted attempts, since they last saved a checkpoint, if ever.")
 
 
-class Savings(BaseModel):
+class Savings(_FromObject):
     """An estimate from the prices that the settings give."""
-
-    model_config = ConfigDict(from_attributes=True)
 
     amount: float
     currency: str
@@ -165,14 +159,27 @@ class Savings(BaseModel):
     note: str = Field(description="From what it was estimated.")
 
 
-class Recovery(BaseModel):
-    """How long tasks stood still after interruptions: seconds from the end of one attempt to the next."""
+class Stretch(_FromObject):
+    """Some lengths of time, in seconds."""
 
-    model_config = ConfigDict(from_attributes=True)
-
-    count: int = Field(description="The interruptions that a next attempt followed.")
+    count: int = Field(description="How many.")
     median: float
-    p95: float
+    p95: float = Field(description="95 % of them are no longer.")
+
+
+class RecoveryParts(_FromObject):
+    """Where the time went, each null where nothing is known of it. Their medians do not add up to the median."""
+
+    noticing: Stretch | None = Field(description="From when the attempt was last heard of until Airflow knew its end.")
+    delay: Stretch | None = Field(description="Until the scheduler's turn to schedule the next try.")
+    queue: Stretch | None = Field(description="Until a worker took that up.")
+    start: Stretch | None = Field(description="Until the next attempt was at work.")
+
+
+class Recovery(Stretch):
+    """How long tasks stood still: from when interrupted attempts were last heard of to the start of the next."""
+
+    parts: RecoveryParts = Field(description="Of the latest 500 of them.")
 
 
 class Bucket(BaseModel):
@@ -189,10 +196,8 @@ class Bucket(BaseModel):
     saved: float | None = Field(description="Estimated as `savings` is; null without prices.")
 
 
-class Share(BaseModel):
+class Share(_FromObject):
     """What one value has of everything; `unknown` is a value of zones and instance types."""
-
-    model_config = ConfigDict(from_attributes=True)
 
     value: str
     interruptions: int
@@ -205,13 +210,11 @@ class Share(BaseModel):
     saved: float | None = Field(description="Estimated as `savings` is; null without prices, and by cause.")
 
 
-class Report(BaseModel):
+class Report(_FromObject):
     """Interruptions, hours and savings in a range of time. The shares hold at most the 100 most interrupted values.
 
     `cause` chooses which interruptions are counted; attempts, hours and savings are those of all.
     """
-
-    model_config = ConfigDict(from_attributes=True)
 
     start: Moment
     end: Moment

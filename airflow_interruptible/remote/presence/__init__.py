@@ -10,9 +10,10 @@ loaded before it is needed.
 from __future__ import annotations
 
 import logging
+import time
 from collections import defaultdict
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
@@ -65,6 +66,8 @@ Trouble: TypeAlias = Callable[[str, str], None]
 _TOLD = 300
 """Characters of an error."""
 
+_NOT_YET = "it has not answered yet what it was asked before"
+
 _HERE = "airflow_interruptible.remote.presence"
 
 PLACES: Mapping[str, str] = {
@@ -82,6 +85,13 @@ PLACES: Mapping[str, str] = {
 SECONDS = 10.0
 """How long one place may take. One that hangs is left behind in a thread, and costs the others nothing."""
 
+_GIVEN_UP = 600.0
+"""After so many seconds a place that has not answered is asked again: by then its client has given up, if it ever does.
+So there is one thread that waits for a place, not one for each look."""
+
+_asked: dict[str, _Look] = {}
+"""Who still waits for an answer, by the place."""
+
 
 def gone(lives: Mapping[Token, Life], trouble: Trouble | None = None) -> dict[Token, Proof]:
     """Return the attempts that cannot be at work any more. Never raises.
@@ -94,26 +104,42 @@ def gone(lives: Mapping[Token, Life], trouble: Trouble | None = None) -> dict[To
         left = {token: life for token, life in lives.items() if token not in proofs}
         if not left:
             break
-        look = _Look(path)
-        found: dict[Token, Proof] | None = latest(partial(look.growing, left), SECONDS)
+        found, why = _ask(_Look(place, path), left)
         if found:
             log.debug("%s knows the end of %d attempts.", place, len(found))
             proofs.update(found)
-        if trouble is not None and (why := look.failure):
+        if trouble is not None and why:
             trouble(place, why)
     return proofs
+
+
+def _ask(look: _Look, lives: Mapping[Token, Life]) -> tuple[dict[Token, Proof] | None, str | None]:
+    """Return what a place has proved in time, and why it has not answered to the end, None if it has."""
+    earlier = _asked.get(look.place)
+    if earlier is not None and earlier.is_waiting:
+        return None, _NOT_YET
+    _asked[look.place] = look
+    return latest(partial(look.growing, lives), SECONDS), look.failure
 
 
 @dataclass
 class _Look:
     """One place, asked once.
 
+    :param place: its name.
     :param path: of the function that asks.
     """
 
+    place: str
     path: str
+    _since: float = field(default_factory=time.monotonic)
     _over: bool = False
     _error: BaseException | None = None
+
+    @property
+    def is_waiting(self) -> bool:
+        """Whether an answer may still come."""
+        return time.monotonic() - self._since < _GIVEN_UP
 
     @property
     def failure(self) -> str | None:
@@ -133,6 +159,9 @@ class _Look:
         except Exception as error:
             self._error = error
             raise
+        finally:  # also of one that was left behind, and has been answered after all
+            if _asked.get(self.place) is self:
+                del _asked[self.place]
         self._over = True
 
 

@@ -64,6 +64,7 @@ def _reachable() -> Any:
     """
     from airflow.providers.celery.executors.celery_executor_utils import app
 
-    with app.connection_for_write() as connection:
+    patience = {"socket_connect_timeout": SECONDS, "socket_timeout": SECONDS}  # redis waits for ever by itself
+    with app.connection_for_write(transport_options=patience) as connection:
         connection.ensure_connection(max_retries=1, timeout=SECONDS)
     return app.control

@@ -21,13 +21,18 @@ export class AttemptsTable {
   #instance;
   #attempts = [];
   #shown = PAGE;
-  #cause = "";
+  #ended = "";
+  #choose;
   #cleared = [];
   #more = h("div", { class: "pager" });
   #chips = h("div", { class: "choices", role: "group", "aria-label": "Filter by how they ended" });
 
-  /** @param instance the task instance, as the API names it */
-  constructor(annotated, instance) {
+  /**
+   * @param instance the task instance, as the API names it
+   * @param choose called when a person filters by how attempts ended, with that or with ""; it calls `only`
+   */
+  constructor(annotated, instance, choose) {
+    this.#choose = choose;
     this.#columns = annotated ? OURS : PLAIN;
     this.#instance = instance;
     const table = h(
@@ -41,7 +46,7 @@ export class AttemptsTable {
 
   /** Bring the row of an attempt onto the page, whatever is filtered by. */
   reveal(attempt) {
-    if (this.#cause && this.#attempts.some((each) => each.attempt === attempt && ended(each) !== this.#cause)) this.#cause = "";
+    if (this.#chosen && this.#attempts.some((each) => each.attempt === attempt && ended(each) !== this.#chosen)) this.#choose("");
     this.#shown = Math.max(this.#shown, this.#attempts.length - this.#attempts.findIndex((each) => each.attempt === attempt));
     this.update(this.#attempts);
     const row = document.getElementById(`attempt-${attempt}`);
@@ -49,11 +54,23 @@ export class AttemptsTable {
     row?.focus({ preventScroll: true });
   }
 
+  /** Show only attempts that ended so, "" for all. */
+  only(how) {
+    [this.#ended, this.#shown] = [how, PAGE];
+    this.update(this.#attempts);
+  }
+
+  /** What is filtered by, if there is any such attempt. */
+  get #chosen() {
+    return this.#attempts.some((attempt) => ended(attempt) === this.#ended) ? this.#ended : "";
+  }
+
   /** Show these attempts, oldest first as the API tells them. */
   update(attempts, cleared = this.#cleared) {
     this.#attempts = attempts;
     this.#cleared = cleared;
-    const found = this.#cause ? attempts.filter((attempt) => ended(attempt) === this.#cause) : attempts;
+    const chosen = this.#chosen;
+    const found = chosen ? attempts.filter((attempt) => ended(attempt) === chosen) : attempts;
     const known = this.#rows;
     this.#chip(attempts);
     const rest = found.length - this.#shown;
@@ -72,15 +89,12 @@ export class AttemptsTable {
     const counts = new Map();
     for (const attempt of attempts) counts.set(ended(attempt), (counts.get(ended(attempt)) ?? 0) + 1);
     const focused = document.activeElement?.closest(".choices")?.contains(document.activeElement) && document.activeElement.name;
-    const choose = (value) => () => {
-      [this.#cause, this.#shown] = [this.#cause === value ? "" : value, PAGE];
-      this.update(this.#attempts);
-    };
+    const chosen = this.#chosen;
     show(
       this.#chips,
       counts.size > 1 &&
         [...counts].map(([value, times]) =>
-          h("button", { type: "button", name: value, "aria-pressed": String(this.#cause === value), click: choose(value) }, `${value} `, h("span", { class: "number" }, times)),
+          h("button", { type: "button", name: value, "aria-pressed": String(chosen === value), click: () => this.#choose(chosen === value ? "" : value) }, `${value} `, h("span", { class: "number" }, times)),
         ),
     );
     if (focused) this.#chips.querySelector(`[name="${CSS.escape(focused)}"]`)?.focus();
@@ -174,16 +188,9 @@ function ended(attempt) {
   return words.outcome(attempt).label;
 }
 
-/**
- * What the verdict rests on. Its line tells everything for those who have nothing else; here the columns tell the attempt, the
- * charge and the next place, so that what is left is what stands between brackets.
- */
-function evidence({ attempt, reason, error }) {
-  if (!reason) return null;
-  const told = reason.startsWith(`attempt ${attempt} `) ? /^attempt \d+ [^(;]*\((.*?)\); /.exec(reason) : [null, reason];
-  const text = told?.[1];
-  if (!text || (error && error.split(":")[0] === text)) return null; // the class of an error that is told in full
-  return h("p", { class: "reason" }, name(text));
+function evidence(attempt) {
+  const text = words.evidence(attempt);
+  return text && h("p", { class: "reason" }, name(text));
 }
 
 function fact(label, value) {

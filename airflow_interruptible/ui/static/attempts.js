@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // The tab "Attempts" of a task instance. Asks again while the task is not finished and somebody looks.
 
+import { addressOf, mirror, said } from "./address.js";
 import { AttemptsTable } from "./attempts-table.js";
 import { budgets } from "./budget.js";
 import { room } from "./card.js";
@@ -16,6 +17,7 @@ import { timeline } from "./timeline.js";
 const POLL = 3000;
 const POLL_AFTER_ERROR = 10_000;
 const REDRAW = 5000;
+const ENDED = "ended"; // of the address
 
 const query = new URLSearchParams(globalThis.location.search);
 const instance = {
@@ -79,12 +81,20 @@ function render(fresh) {
 }
 
 function renderTable(first) {
-  if (first) table = new AttemptsTable(answer.annotated, answer);
+  if (first) table = new AttemptsTable(answer.annotated, answer, choose);
   table.update(answer.attempts, answer.cleared_after);
+  if (first) table.only(said().get(ENDED) ?? "");
   table.tick();
   const none = h("p", { class: "empty" }, "No attempt has started yet.");
   const wanted = answer.attempts.length ? table.element : none;
   if (places.table.firstChild !== table.element || wanted === none) show(places.table, wanted);
+}
+
+/** Filter by how attempts ended. It stands in the address, and Back undoes it. */
+function choose(how) {
+  globalThis.history.pushState(null, "", addressOf({ [ENDED]: how }));
+  mirror();
+  table.only(how);
 }
 
 function steps(sentences) {
@@ -115,6 +125,10 @@ onTimeZoneChange(() => {
   shown = "";
   if (again) render(again);
 });
+addEventListener("popstate", () => {
+  mirror();
+  table?.only(new URLSearchParams(globalThis.location.search).get(ENDED) ?? "");
+});
 document.addEventListener("visibilitychange", () => {
   if (document.hidden) clearTimeout(timer);
   else if (answer === null || answer.live) refresh();
@@ -126,4 +140,5 @@ setInterval(() => {
   if (growing && Date.now() - drawn.at > REDRAW) draw();
 }, 1000);
 document.title = `Attempts of ${instance.task_id}`;
+if (said().has(ENDED)) globalThis.history.replaceState(null, "", addressOf({ [ENDED]: said().get(ENDED) }));
 refresh();

@@ -21,9 +21,8 @@ const COLUMNS = [
 /**
  * @param rows what the API answered for one dimension
  * @param choose called with a value when a person picks it; null where it cannot be filtered by
- * @param link makes a link of a value; null where none leads on
  */
-export function breakdown(title, name, rows, { choose = null, link = null, currency = null, chosen = "" } = {}) {
+export function breakdown(title, name, rows, { choose = null, currency = null, chosen = "" } = {}) {
   const columns = COLUMNS.filter(({ key }) => key !== "saved" || rows.some((row) => row.saved !== null));
   const body = h("tbody", { role: "rowgroup" });
   const heads = h("tr", { role: "row" });
@@ -47,7 +46,7 @@ export function breakdown(title, name, rows, { choose = null, link = null, curre
     show(
       body,
       (all ? sorted : sorted.slice(0, SHOWN)).map((row) =>
-        share(row, columns, { most, currency, value: value(name, row.value, { choose, link, chosen }) }),
+        share(row, columns, { most, currency, value: value(name, row.value, { choose, chosen }) }),
       ),
     );
   }
@@ -96,9 +95,8 @@ function share(row, columns, { most, currency, value: shown }) {
   );
 }
 
-function value(name, text, { choose, link, chosen }) {
+function value(name, text, { choose, chosen }) {
   const shown = name === "cause" ? causeBadge(text) : named(known(text));
-  if (link) return link(text, shown);
   if (!choose) return shown;
   const properties = { type: "button", class: "link", title: "Filter by this", "aria-pressed": String(chosen === text) };
   return h("button", { ...properties, click: () => choose(text) }, shown);

@@ -214,7 +214,7 @@ export class Filters {
   #applied() {
     const given = ([name, value]) => value !== "" && !(name === "range" && value === DEFAULT_RANGE);
     const kept = Object.fromEntries(Object.entries(this.#values).map((entry) => [entry[0], given(entry) ? entry[1] : ""]));
-    globalThis.history.pushState(null, "", addressOf(kept));
+    globalThis.history.pushState(null, "", addressOf({ ...kept, offset: "" })); // of the list: other filters, another list
     mirror();
     this.#changed();
   }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // The page "Interruptions" of all Dags, of one Dag, or of one task.
 
+import { addressOf, mirror, said } from "./address.js";
 import { breakdown } from "./breakdown.js";
 import { room } from "./card.js";
 import { h, say, show } from "./dom.js";
@@ -12,6 +13,7 @@ import { PAGE, renderList } from "./list.js";
 import { message } from "./message.js";
 import { measures, overTime } from "./over-time.js";
 import { addPatterns } from "./patterns.js";
+import { recoveryParts } from "./recovery.js";
 import { clock, moment, onTimeZoneChange } from "./time.js";
 import { totals } from "./totals.js";
 import { count } from "./words.js";
@@ -42,7 +44,7 @@ async function refresh({ quietly = false } = {}) {
   clearTimeout(again);
   asking.abort();
   asking = new AbortController();
-  if (!quietly) offset = 0;
+  if (!quietly) offset = Math.min(Math.max(Number.parseInt(said().get("offset") ?? "", 10) || 0, 0), 1_000_000);
   wanted = filters.parameters();
   await load(async (signal) => {
     while (!(await readMore(signal))) await pause(REST, signal);
@@ -56,6 +58,10 @@ async function readMore(signal) {
     ask("report", wanted, signal),
     ask("interruptions", { ...wanted, limit: PAGE, offset }, signal),
   ]);
+  if (offset && offset >= listed.total && listed.complete) {
+    offset = 0; // there were more when that page was looked at
+    return false;
+  }
   filters.suggest(suggestions());
   if (JSON.stringify([report, listed]) !== before) render();
   asOf();
@@ -73,6 +79,8 @@ async function turn(to) {
   await load(async (signal) => {
     listed = await ask("interruptions", { ...wanted, limit: PAGE, offset: to }, signal);
     offset = to;
+    globalThis.history.pushState(null, "", addressOf({ offset: to ? String(to) : "" }));
+    mirror();
     list();
     parts.list.scrollIntoView();
     parts.list.querySelector(".pager button:enabled")?.focus({ preventScroll: true });
@@ -162,6 +170,7 @@ function figures() {
       filters.offers("dag_id") && by("By Dag", "dag_id", report.by_dag),
       filters.offers("task_id") &&
         breakdown("By task", "task_id", report.by_task, { choose: chooseTask, currency, chosen: chosenTask() }),
+      recoveryParts(report.recovery),
     ),
   ];
 }
@@ -188,7 +197,7 @@ function draw(name = measure) {
   [drawn, measure] = [width, name];
   for (const button of parts.report.querySelectorAll(".choices button"))
     button.setAttribute("aria-pressed", String(button.name === measure));
-  show(chart, overTime(report, measure, width));
+  show(chart, overTime(report, measure, width, (start, end) => filters.setAll({ range: "custom", start, end })));
 }
 
 function list() {

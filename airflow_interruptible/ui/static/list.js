@@ -6,7 +6,7 @@ import { h, name, show } from "./dom.js";
 import { attemptsTab, inAirflow } from "./links.js";
 import { heads, when } from "./records.js";
 import { duration } from "./time.js";
-import { charge, count, known } from "./words.js";
+import { charge, count, evidence, known } from "./words.js";
 
 export const PAGE = 50;
 const COLUMNS = ["Ended", "Task", "Cause", "Capacity", "Zone and type", "Lost", "Charged to"];
@@ -37,7 +37,7 @@ function row(item) {
   const cells = [
     item.end ? when(item.end) : "",
     task(item),
-    [causeBadge(item.cause), item.error && h("p", { class: "reason" }, h("code", {}, name(item.error))), item.reason && h("p", { class: "reason" }, name(item.reason))],
+    [causeBadge(item.cause), item.error && h("p", { class: "reason" }, h("code", {}, name(item.error))), evidence(item) && h("p", { class: "reason" }, name(evidence(item)))],
     capacityBadge(item.capacity),
     [name(known(item.zone)), h("p", { class: "muted" }, name(known(item.instance_type)))],
     h("span", { class: "number" }, duration(Math.round((item.lost_seconds ?? 0) * 1000))),

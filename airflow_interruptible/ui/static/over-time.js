@@ -37,33 +37,39 @@ export function measures({ savings }) {
     .map(([name, { label }]) => [name, label]);
 }
 
-/** A figure of one measure, and a table of the same numbers. */
-export function overTime({ over_time: buckets, savings }, name, width) {
+/**
+ * A figure of one measure, and a table of the same numbers.
+ * @param choose called with the first and the last moment of the hour or day that a person picks, as ISO 8601
+ */
+export function overTime({ over_time: buckets, savings }, name, width, choose) {
   const measure = MEASURES[name] ?? MEASURES.interruptions;
   const hourly = buckets.length > 1 && Date.parse(buckets[1].start) - Date.parse(buckets[0].start) <= HOUR;
-  const label = (time) => (hourly ? hour(time) : day(time));
+  const label = (time, before) => (hourly ? hour(time, before) : day(time));
+  const long = hourly ? HOUR : 24 * HOUR;
+  const pick = ({ start }) => choose(new Date(start).toISOString(), new Date(Date.parse(start) + long).toISOString());
+  const written = ({ start }) => (hourly ? moment(start).slice(0, 16) : moment(start, "UTC").slice(0, 10));
   const text = (value) => measure.text(value, savings?.currency);
   return h(
     "figure",
     {},
-    stackedBars(buckets, measure, { width, label, text }),
+    stackedBars(buckets, measure, { width, label, text, written, pick }),
     h(
       "figcaption",
       {},
       legend(measure),
       h("span", { class: "muted" }, hourly ? `by the hour, times in ${timeZone()}` : "by the day, in UTC"),
     ),
-    numbers(buckets, measure, hourly, text),
+    numbers(buckets, measure, { hourly, text, written, pick }),
   );
 }
 
-function hour(time) {
-  const text = clock(time).slice(0, 5);
-  const first = Math.floor((Date.parse(time) - HOUR) / HOUR) * HOUR;
-  return day(time, timeZone()) === day(first, timeZone()) ? text : day(time, timeZone()); // the first of a day names it
+/** The hour, or the day where the mark before is of another one, or there is none. */
+function hour(time, before) {
+  const today = day(time, timeZone());
+  return before && day(before, timeZone()) === today ? clock(time).slice(0, 5) : today;
 }
 
-function stackedBars(buckets, measure, { width, label, text }) {
+function stackedBars(buckets, measure, { width, label, text, written, pick }) {
   const sums = buckets.map((bucket) => measure.parts.reduce((all, { key }) => all + (bucket[key] ?? 0), 0));
   const [most, least] = [Math.max(1e-9, ...sums), Math.min(0, ...sums)];
   const step = niceStep(Math.max(most, -least), measure.text === number);
@@ -74,7 +80,7 @@ function stackedBars(buckets, measure, { width, label, text }) {
   const y = (value) => MARGIN.top + ((top - value) / (top - bottom)) * (HEIGHT - MARGIN.top - MARGIN.bottom);
   const x = (index) => left + (index + 0.5) * slot;
   const wide = Math.min(WIDEST, Math.max(1, slot * 0.75));
-  const widest = Math.max(...buckets.map((bucket) => textWidth(label(bucket.start))));
+  const widest = Math.max(...buckets.map(({ start }) => Math.max(textWidth(label(start)), textWidth(label(start, start)))));
   const every = Math.max(1, Math.ceil((widest + GAP) / slot));
   const within = (middle) => Math.min(Math.max(middle, widest / 2), width - widest / 2);
   return svg(
@@ -94,14 +100,14 @@ function stackedBars(buckets, measure, { width, label, text }) {
       buckets.map(
         (bucket, index) =>
           index % every === 0 &&
-          svg("text", { x: within(x(index)), y: HEIGHT - 6, "text-anchor": "middle" }, label(bucket.start)),
+          svg("text", { x: within(x(index)), y: HEIGHT - 6, "text-anchor": "middle" }, label(bucket.start, buckets[index - every]?.start)),
       ),
     ),
-    buckets.map((bucket, index) => stack(bucket, measure, x(index) - wide / 2, wide, y, label, text)),
+    buckets.map((bucket, index) => stack(bucket, measure, { left: x(index) - wide / 2, wide, y, text, written, pick })),
   );
 }
 
-function stack(bucket, { parts, label: name }, left, wide, y, label, text) {
+function stack(bucket, { parts, label: name }, { left, wide, y, text, written, pick }) {
   let below = 0;
   const drawn = parts
     .filter(({ key }) => bucket[key])
@@ -112,8 +118,8 @@ function stack(bucket, { parts, label: name }, left, wide, y, label, text) {
       return svg("rect", { class: `part ${style}`, x: left, width: wide, y: high, height: low - high });
     });
   const told = parts.map(({ key, label: each }) => `${each}: ${text(bucket[key] ?? 0)}`);
-  const lines = [label(bucket.start), ...(parts.length > 1 ? [`${name}: ${text(below)}`] : []), ...told];
-  return drawn.length > 0 && svg("g", { class: "stack" }, svg("title", {}, lines.join("\n")), drawn);
+  const lines = [written(bucket), ...(parts.length > 1 ? [`${name}: ${text(below)}`] : []), ...told];
+  return drawn.length > 0 && svg("g", { class: "stack", click: () => pick(bucket) }, svg("title", {}, lines.join("\n")), drawn);
 }
 
 function legend({ parts }) {
@@ -130,13 +136,13 @@ function legend({ parts }) {
   );
 }
 
-function numbers(buckets, { parts, label }, hourly, text) {
-  const written = ({ start }) => (hourly ? moment(start).slice(0, 16) : moment(start, "UTC").slice(0, 10));
+function numbers(buckets, { parts, label }, { hourly, text, written, pick }) {
+  const picked = (bucket) => h("button", { type: "button", class: "link", title: "Only this time", click: () => pick(bucket) }, written(bucket));
   const row = (bucket) =>
     h(
       "tr",
       {},
-      h("th", { scope: "row" }, h("time", { datetime: bucket.start, class: "number" }, written(bucket))),
+      h("th", { scope: "row" }, h("time", { datetime: bucket.start, class: "number" }, picked(bucket))),
       parts.map(({ key }) => h("td", { class: "amount" }, text(bucket[key] ?? 0))),
     );
   return h(

@@ -70,7 +70,7 @@ export function totals({ totals: all, before, savings, recovery, on_spot_now: no
       recovery ? roughly(recovery.median * 1000) : "–",
       recovery
         ? `median; 95 % within ${roughly(recovery.p95 * 1000)}; ${number(recovery.count)} interruptions`
-        : "from an interruption to the next attempt at work",
+        : "from the last sign of an interrupted attempt to the next at work",
     ),
     saved(savings),
   );

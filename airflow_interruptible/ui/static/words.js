@@ -46,6 +46,17 @@ export function charge(value) {
   return CHARGES[value] ?? null;
 }
 
+/**
+ * What the verdict rests on, null if nothing is left to say. Its line tells everything for those who have nothing else; on a
+ * page, columns tell the attempt, the charge and the next place, so what is left is what stands between brackets.
+ */
+export function evidence({ attempt, reason, error }) {
+  if (!reason) return null;
+  const told = reason.startsWith(`attempt ${attempt} `) ? /^attempt \d+ [^(;]*\((.*?)\); /.exec(reason) : [null, reason];
+  const text = told?.[1];
+  return !text || (error && error.split(":")[0] === text) ? null : text; // the class of an error that is told in full
+}
+
 /** How an attempt ended, or what it does now. */
 export function outcome(attempt) {
   if (attempt.cause) return cause(attempt.cause);

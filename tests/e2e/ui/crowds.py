@@ -20,6 +20,7 @@ from airflow_interruptible.report.answer import Page as Found
 from airflow_interruptible.report.answer import Said
 from airflow_interruptible.report.entry import Entry
 from airflow_interruptible.report.filters import Filters
+from airflow_interruptible.report.recovery import Try
 from airflow_interruptible.report.run import Instance, RunReport, sentence
 from airflow_interruptible.report.totals import report
 from airflow_interruptible.ui import attempts as of_attempts
@@ -43,7 +44,8 @@ def interruptions() -> tuple[BaseModel, BaseModel]:
     entries = list(_entries())
     filters = Filters(NOW - timedelta(days=30), NOW + timedelta(minutes=1))
     prices = {"default": Price(0.12, 0.38)}
-    found = report(entries, filters, NOW.timestamp(), prices, "USD")
+    tries = {(number, number + 1 + more): _try(number, more) for number in range(64) for more in (0, 1)}
+    found = report(entries, filters, NOW.timestamp(), prices, "USD", tries=tries)
     listed = [entry for entry in entries if entry.interrupted]
     items = [
         (entry, Said(f"{UNBROKEN}: {LONG_NAME} of {entry.zone}", f"ValueError: {UNBROKEN}"))
@@ -73,8 +75,16 @@ def _entries() -> Any:
             end.timestamp(),
             False,
             False,
+            heard=end.timestamp(),
+            recovered=9_000.0 if cause else None,
         )
         yield from [entry] * (1500 if number % 5 else 17_414 // 8)
+
+
+def _try(number: int, more: int) -> Try:
+    """The row of an attempt, or of the one that followed it."""
+    end = (NOW - timedelta(hours=11 * number + 1)).timestamp()
+    return Try(end + 3_000, end + 6_000, None if more else end + 1_000)
 
 
 def run() -> BaseModel:

@@ -93,7 +93,9 @@ def test_the_sweep_ends_it_with_the_reason_that_was_found(at_work: Deployment) -
     row = at_work.row()
     assert row.state == "up_for_retry"
     assert "its machine i-0abc was gone 20 s after the last heartbeat: EC2 reclaimed it" in row.retry_reason
-    assert at_work.ledger().records[1].cause is Cause.SPOT_INTERRUPTION
+    record = at_work.ledger().records[1]
+    assert record.cause is Cause.SPOT_INTERRUPTION
+    assert record.heard == one.heard.isoformat(timespec="milliseconds"), "not what the row was set to for the sweep"
 
 
 def test_an_end_without_a_cause_is_presumed_as_ever(at_work: Deployment) -> None:
@@ -102,6 +104,15 @@ def test_an_end_without_a_cause_is_presumed_as_ever(at_work: Deployment) -> None
     at_work.died()
     assert "its process 42 on h was gone" in at_work.row().retry_reason
     assert "forgiven" in at_work.row().retry_reason
+
+
+def test_the_last_heartbeat_of_one_that_airflow_ended_itself_is_kept(at_work: Deployment) -> None:
+    at_work.died()
+    record = at_work.ledger().records[1]
+    assert record.heard is not None
+    assert record.ended is not None
+    silence = datetime.fromisoformat(record.ended) - datetime.fromisoformat(record.heard)
+    assert timedelta(seconds=20) <= silence < timedelta(seconds=60)
 
 
 def test_one_that_was_heard_of_meanwhile_is_spared(at_work: Deployment) -> None:

@@ -6,7 +6,7 @@ from __future__ import annotations
 import json
 import threading
 from contextlib import contextmanager
-from dataclasses import replace
+from dataclasses import asdict, replace
 from datetime import datetime, timedelta, timezone
 from typing import TYPE_CHECKING, Any
 
@@ -26,6 +26,7 @@ from airflow_interruptible.report.answer import full_report, interruptions
 from airflow_interruptible.report.filters import Filters
 from airflow_interruptible.report.memory import Memory
 from airflow_interruptible.server import seam
+from airflow_interruptible.ui import schemas
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -39,6 +40,10 @@ A_DAY_AGO = datetime.now(timezone.utc) - timedelta(days=1)
 
 def ago(minutes: float) -> str:
     return (datetime.now(timezone.utc) - timedelta(minutes=minutes)).isoformat(timespec="milliseconds")
+
+
+def moment(minutes: float) -> datetime:
+    return datetime.fromisoformat(ago(minutes))
 
 
 def asked(days: float = 1, **said: Any) -> Filters:
@@ -83,6 +88,35 @@ def test_a_history_is_summed_up(deploy: Any) -> None:
     assert found.totals.spot_hours == pytest.approx(0.5, abs=0.01)
     assert found.totals.on_demand_hours == pytest.approx(1 / 3, abs=0.01)
     assert [share.value for share in found.by_task] == [f"{deployment.dag.dag_id}.work"]
+
+
+def test_where_the_time_to_recover_went_is_read_from_airflows_rows(deploy: Any) -> None:
+    silent = replace(LOST, started=ago(60), ended=ago(10), heard=ago(40))
+    deployment = deploy().trigger().start_run(A_DAY_AGO).run(record=silent).reported()
+    deployment.run(record=Record(SPOT, started=ago(5)))
+    deployment._update(-1, scheduled_dttm=moment(8), start_date=moment(6))
+    history = seam.models().history
+    ended = history.dag_id == deployment.dag.dag_id, history.try_number == 1
+    with create_session(scoped=False) as session:
+        session.execute(update(history.__table__).where(*ended).values(end_date=moment(10)))
+    found = full_report(asked(), memory=Memory())
+    told = schemas.Report.model_validate(found).recovery
+    assert told is not None
+    parts = told.parts.model_dump()
+    minutes = {name: part and round(part["median"] / 60, 1) for name, part in parts.items()}
+    assert (told.count, round(told.median / 60, 1)) == (1, 35.0)
+    assert minutes == {"noticing": 30.0, "delay": 2.0, "queue": 2.0, "start": 1.0}
+
+
+def test_an_airflow_that_does_not_tell_when_a_try_was_scheduled_parts_nothing(
+    deploy: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lost_once(deploy).run(record=Record(SPOT, started=ago(5)))
+    known = seam.models()
+    monkeypatch.setattr(seam, "models", lambda: replace(known, history=object))
+    recovery = full_report(asked(), memory=Memory()).recovery
+    assert recovery is not None
+    assert asdict(recovery.parts) == dict.fromkeys(("noticing", "delay", "queue", "start"))
 
 
 def test_a_page_of_interruptions_has_the_reasons_of_the_latest(deploy: Any) -> None:
@@ -233,6 +267,27 @@ def test_what_is_still_being_put_together_is_not_taken_for_all(deploy: Any, monk
     monkeypatch.setattr(module, "Known", build)
     assert memory.entries(create_session, older.start).complete
     assert seen == [False]
+
+
+def test_older_days_are_read_without_reading_the_later_ones_again(deploy: Any, read_ids: list[int]) -> None:
+    memory = Memory(fresh=-1)
+    lost_once(deploy)
+    old = lost_once(deploy)
+    old.run(record=Record(ON_DEMAND, started=ago(20))).finished("success")
+    a_week_ago = moment(8 * 24 * 60)
+    model = seam.models().task_instance
+    with create_session(scoped=False) as session:
+        of_old = TaskStateStoreModel.dag_id == old.dag.dag_id, model.dag_id == old.dag.dag_id
+        session.execute(update(TaskStateStoreModel).where(of_old[0]).values(updated_at=a_week_ago))
+        session.execute(update(model.__table__).where(of_old[1]).values(end_date=a_week_ago))
+    assert full_report(asked(days=2), memory=memory).totals.attempts == 1
+    assert len(read_ids) == 1
+    later = lost_once(deploy)
+    assert full_report(asked(days=20), memory=memory).totals.attempts == 4
+    assert len(read_ids) == len(set(read_ids)) == 3, "what has come since, and what is older"
+    later.run(record=Record(SPOT, started=ago(5)))
+    assert full_report(asked(days=20), memory=memory).totals.attempts == 5
+    assert len(read_ids) == 4
 
 
 def test_a_row_of_ever_older_questions_is_not_a_row_of_readings(deploy: Any, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -19,12 +19,13 @@ from airflow_interruptible.cli import report as command
 from airflow_interruptible.core.prices import read
 from airflow_interruptible.report.entry import Entry
 from airflow_interruptible.report.filters import Filters
+from airflow_interruptible.report.recovery import Tries, Try
 from airflow_interruptible.report.totals import Report, report
 
 NOW = datetime(2026, 1, 8, 12, tzinfo=timezone.utc)
 
 
-def found(count: int = 1, **said: Any) -> Report:
+def found(count: int = 1, tries: Tries | None = None, **said: Any) -> Report:
     end = NOW.timestamp()
     plain = Entry(
         row=1, dag_id="dag", run_id="run", task_id="task", map_index=-1, attempt=1, capacity="spot",
@@ -33,7 +34,7 @@ def found(count: int = 1, **said: Any) -> Report:
     )._replace(**said)  # fmt: skip
     entries = [plain._replace(task_id=f"task_{number}") for number in range(count)]
     prices = read({"default": {"spot": 0.1, "on_demand": 0.3}})
-    return report(entries, Filters(NOW - timedelta(days=1), NOW), end, prices, "EUR")
+    return report(entries, Filters(NOW - timedelta(days=1), NOW), end, prices, "EUR", tries=tries)
 
 
 def test_the_table_is_for_people() -> None:
@@ -42,6 +43,27 @@ def test_the_table_is_for_people() -> None:
     assert "saved, estimated     -1.20 EUR" in text
     assert text.count("task_") == 10
     assert text.splitlines()[-1].startswith("An estimate: ")
+
+
+def test_where_the_time_to_recover_went() -> None:
+    end = NOW.timestamp()
+    tries = {(1, 1): Try(None, None, end + 0.5), (1, 2): Try(end + 10, None, None)}
+    told = found(tries=tries, heard=end, recovered=64.0)
+    lines = [line.split() for line in command.table(told).splitlines()]
+    assert ["time", "to", "recover,", "s", "median", "95", "%", "within", "of"] in lines
+    assert [line for line in lines if line[:1] in (["all"], ["noticing"], ["delay"], ["queue"], ["start"])] == [
+        ["all", "64", "64", "1"],
+        ["noticing", "0.5", "0.5", "1"],
+        ["delay", "9.5", "9.5", "1"],
+    ]
+    assert "recovery,delay,p95,9.5" in command.as_csv(told).splitlines()
+    assert json.loads(output.document(told.to_json(), "json"))["recovery"]["parts"] == {
+        "noticing": {"count": 1, "median": 0.5, "p95": 0.5},
+        "delay": {"count": 1, "median": 9.5, "p95": 9.5},
+        "queue": None,
+        "start": None,
+    }
+    assert "time to recover" not in command.table(found())
 
 
 def test_json_is_what_the_api_answers() -> None:

@@ -45,7 +45,7 @@ def test_a_written_end() -> None:
     (entry,) = read({1: INTERRUPTED})
     assert entry == Entry(
         7, "dag", "run", "task", -1, 1, "spot", "spot_interruption", "system", "a", UNKNOWN, seconds(0), seconds(10),
-        False, False,
+        False, False, heard=seconds(10),
     )  # fmt: skip
     assert entry.interrupted
     assert entry.seconds(seconds(60)) == 600
@@ -138,6 +138,19 @@ def test_how_long_the_task_stood_still() -> None:
     own = replace(INTERRUPTED, cause=Cause.APPLICATION, charge=Charge.USER)
     assert read({1: own, 2: Record(SPOT, started=at(12))})[0].recovered is None
     assert read({1: replace(INTERRUPTED, ended=None), 2: Record(SPOT, started=at(12))})[0].recovered is None
+
+
+def test_a_task_that_fell_silent_stood_still_since_it_was_last_heard_of() -> None:
+    after = Record(SPOT, started=at(17))
+    silent = Record(SPOT, charge=Charge.SYSTEM, started=at(0), ended=at(15), heard=at(10))
+    (lost, _) = read({1: silent, 2: after}, state="running")
+    assert (lost.heard, lost.end, lost.recovered) == (seconds(10), seconds(15), 420.0)
+    (unknown, _) = read({1: replace(silent, heard=None), 2: after}, state="running")
+    assert (unknown.heard, unknown.recovered) == (None, 120.0), "only when it was noticed is known"
+    (never, _) = read({1: replace(silent, started=None), 2: after}, state="running")
+    assert (never.heard, never.recovered) == (None, 120.0)
+    (reported, _) = read({1: INTERRUPTED, 2: after}, state="running")
+    assert (reported.heard, reported.recovered) == (seconds(10), 420.0)
 
 
 def test_attempts_are_read_in_their_order_and_notices_are_seen() -> None:

@@ -49,6 +49,14 @@ def test_silence_is_judged() -> None:
     assert [attempt.number for attempt, _ in decision.counted] == [1]
 
 
+def test_when_a_silent_attempt_was_last_heard_of_is_written_down() -> None:
+    heard = "2025-12-31T23:55:00.000+00:00"
+    for record, written in ((RUNNING, heard), (Record(SPOT), None)):
+        decision = decide_next(known(Happened.SILENT, 1, record, heard=heard))
+        assert decision.ledger is not None
+        assert (decision.ledger.records[1].heard, decision.ledger.records[1].ended) == (written, NOW)
+
+
 def test_what_is_known_of_the_end_is_the_cause() -> None:
     found = Classification(Cause.NO_CAPACITY, "k8s/unschedulable-on-spot", "no spot node")
     decision = decide_next(known(Happened.LOST, 1, found=found))

@@ -7,6 +7,7 @@ import threading
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from waiting import until
 
 from airflow_interruptible.remote import presence
 from airflow_interruptible.remote.presence import Proof, by, chunks
@@ -23,6 +24,7 @@ def places(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
         import sys
         from types import ModuleType
 
+        monkeypatch.setattr(presence, "_asked", {})
         monkeypatch.setattr(presence, "PLACES", {f.__name__: f"places_of_this_test.{f.__name__}" for f in functions})
         module = ModuleType("places_of_this_test")
         for function in functions:
@@ -78,14 +80,42 @@ def test_a_place_that_hangs_is_left_behind(places: Any, life: Any, monkeypatch: 
     assert told == [("hanging", "no answer within 0.2 s")]
 
 
+def test_a_place_that_still_hangs_is_not_asked_again(places: Any, life: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Not before its client must have given up, so there is no crowd of threads that wait for it."""
+    monkeypatch.setattr(presence, "SECONDS", 0.1)
+    asked, told = [], list[str]()
+    let_go = threading.Event()
+
+    def hanging(lives: Mapping[int, Any]) -> Iterator[tuple[int, Proof]]:
+        asked.append(set(lives))
+        let_go.wait()
+        yield 1, Proof("its machine")
+
+    def look() -> dict[int, Proof]:
+        return presence.gone({1: life()}, lambda _, why: told.append(why))
+
+    places(hanging)
+    try:
+        assert (look(), look()) == ({}, {})
+        assert told == ["no answer within 0.1 s", "it has not answered yet what it was asked before"]
+        until(lambda: len(asked) == 1)
+        monkeypatch.setattr(presence, "_GIVEN_UP", 0.0)
+        assert look() == {}
+        until(lambda: len(asked) == 2)
+    finally:
+        let_go.set()
+    until(lambda: not presence._asked)
+    assert set(look()) == {1}, "as soon as it answers again"
+
+
 def test_nobody_is_asked_about_nobody(places: Any) -> None:
     places(host)
     assert presence.gone({}) == {}
 
 
 def test_every_place_is_there(life: Any) -> None:
-    for path in presence.PLACES.values():
-        assert list(presence._Look(path).growing({})) == []
+    for place, path in presence.PLACES.items():
+        assert list(presence._Look(place, path).growing({})) == []
 
 
 def test_grouping_and_chunks(life: Any) -> None:
