@@ -58,12 +58,13 @@ def test_an_attempt_to_come_goes_on_with_what_is_left(lab: SpotLab) -> None:
 
 
 def test_an_attempt_that_ran_meanwhile_is_forgiven(lab: SpotLab) -> None:
+    """The new scheduler resets the orphan of the old one: the platform lost it."""
     run = finish(lab, "u1_s3", "lost")
     assert run.state == "success"
     told = attempts(lab, run)
     assert column(told, "attempt", "cause", "charge", "system_retries_left") == [
         (1, "spot_interruption", "system", 2),
-        (2, "spot_interruption", "system", 1),
+        (2, "infrastructure", "system", 1),
         (3, None, "none", 1),
     ]
 
