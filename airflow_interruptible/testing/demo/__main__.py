@@ -21,10 +21,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import airflow_interruptible
+from airflow_interruptible.core.capacity import CapacityType
 from airflow_interruptible.testing import DagRun, LabError, SpotLab, attempts
 from airflow_interruptible.testing.demo import contract
 from airflow_interruptible.testing.demo.screen import Screen, Tone
-from airflow_interruptible.testing.demo.script import DAG_ID, SCRIPT, conf
+from airflow_interruptible.testing.demo.script import DAG_ID, PLACES, SCRIPT, conf
 from airflow_interruptible.testing.demo.stage import Stage, capacity_of
 
 if TYPE_CHECKING:
@@ -34,7 +35,16 @@ _DAG_FILE = Path(airflow_interruptible.__file__).parent.parent / "dags" / f"{DAG
 _RUN_SECONDS = 600.0
 """A safety net: a laptop needs 80, a busy one more."""
 _START_SECONDS = 300.0
-_CONFIG = {"interruptible": {"system_retry_delay": 2}}
+_SPOT, _ON_DEMAND = PLACES[CapacityType.SPOT], PLACES[CapacityType.ON_DEMAND]
+_EXECUTORS = f"{_ON_DEMAND},{_SPOT}:airflow_interruptible.testing.demo.spot_machines.SpotMachines"
+_CONFIG = {
+    "core": {"executor": _EXECUTORS},
+    "interruptible": {
+        "compute": "executor",
+        "compute_options": {"spot": _SPOT, "on_demand": _ON_DEMAND},
+        "system_retry_delay": 2,
+    },
+}
 _ONE_THREAD_EACH = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
 
 

@@ -23,7 +23,7 @@ class Seen:
     """What came of one task instance.
 
     :param attempts: oldest first.
-    :param tries: the capacity of each try in Airflow's own REST API, oldest first; None where it shows none.
+    :param tries: the capacity of each try by the executor in Airflow's own REST API, oldest first; None if by neither.
     """
 
     attempts: Sequence[Attempt]
@@ -48,7 +48,7 @@ def promises(script: Sequence[Part]) -> list[str]:
     return [
         f"{interruptions} machines were taken away: that cost no user retry, and no such attempt ended as success.",
         f"{bugs} bugs of the author's cost one user retry each.",
-        f"{', '.join(moved)} had the last attempt on demand, as due; Airflow's own REST API shows that too.",
+        f"{', '.join(moved)} had the last attempt on demand, by another executor, as Airflow's own REST API shows.",
         "The run ended as success.",
     ]
 

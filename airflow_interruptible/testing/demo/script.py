@@ -20,6 +20,9 @@ if TYPE_CHECKING:
 SPOT, ON_DEMAND = CapacityType.SPOT, CapacityType.ON_DEMAND
 
 DAG_ID = "example_interruptible_training"
+PLACES = {SPOT: "spot_machines", ON_DEMAND: "LocalExecutor"}
+"""The executor that each capacity stands for, as the REST API names it."""
+
 SECONDS = 6.0
 """How long each training lasts."""
 

@@ -6,13 +6,11 @@ Decides the random moments and nothing else. It must not know what ought to come
 
 from __future__ import annotations
 
-import ast
 import time
 from typing import TYPE_CHECKING
 
-from airflow_interruptible.marker import Marker
 from airflow_interruptible.testing.demo.screen import Screen, Tone
-from airflow_interruptible.testing.demo.script import GRACE, LATEST_BLOW, Blow, Part
+from airflow_interruptible.testing.demo.script import GRACE, LATEST_BLOW, PLACES, Blow, Part
 from airflow_interruptible.testing.errors import LabError
 from airflow_interruptible.testing.polling import wait_until
 from airflow_interruptible.testing.records import DagRun, Try
@@ -103,7 +101,7 @@ class Stage:
 
     def _start_in_words(self, part: Part, row: Try) -> str:
         capacity = capacity_of(row)
-        started = f"runs {capacity.phrase}" if capacity else "runs"
+        started = f"runs {capacity.phrase}, by {row.executor}" if capacity else "runs"
         lost = self._lost.get((part.name, row.try_number - 1))
         if lost is None or row.start_date is None:
             return started
@@ -154,6 +152,5 @@ class Stage:
 
 
 def capacity_of(row: Try) -> CapacityType | None:
-    """Return what Airflow's REST API shows that a try runs on, None if it shows nothing."""
-    marker = Marker.from_config(ast.literal_eval(row.executor_config))
-    return None if marker is None else marker.capacity
+    """Return what a try runs on by the executor that Airflow's REST API shows, None if that stands for nothing."""
+    return next((capacity for capacity, executor in PLACES.items() if executor == row.executor), None)
