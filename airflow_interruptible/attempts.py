@@ -124,7 +124,8 @@ def tell(known: TaskInstanceTries) -> Story:
     ledger = _ledger(known, last, terms.budget)
     rows = {row.number: row for row in known.tries}
     views: list[AttemptView] = []
-    history = fresh = History(terms.interruptible, Account(terms.budget), max_tries=ledger.max_tries)
+    account = Account(terms.budget)
+    history = fresh = History(terms.interruptible, account, max_tries=ledger.max_tries, blind=known.blind)
     for base, until in _generations(ledger, last):
         more, history = _generation(rows, ledger, replace(fresh, base=base), until)
         views += more

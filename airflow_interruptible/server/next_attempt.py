@@ -2,8 +2,8 @@
 """What follows from all that is known of a task instance: pure functions from :class:`Known` to :class:`Decision`.
 
 The server knows less than the worker did, and the same rules decide: what the worker wrote into the ledger is the
-history; where it wrote nothing, the silence itself is judged. What cannot be read is never written over: a guess may
-place an attempt, it does not become the record.
+history; where it wrote nothing, the silence itself is judged. What cannot be read is never written over: the attempt
+goes on demand, and nobody is charged, see :func:`airflow_interruptible.core.history.unread_history`.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from airflow_interruptible.core.capacity import CapacityType
 from airflow_interruptible.core.cause import Cause, Charge
 from airflow_interruptible.core.delay import system_delay
+from airflow_interruptible.core.history import unread_history
 from airflow_interruptible.core.placement import Placement
 from airflow_interruptible.core.verdict import Verdict, cause_in, decide
 from airflow_interruptible.core.witness import why_unknown
@@ -92,7 +93,9 @@ def decide_next(known: Known) -> Decision:
     if known.last == 0:
         return Decision(_fresh(known).next_placement)
     if known.ledger is None:
-        return Decision(_placement(known, _guessed(known)), max_tries=_max_tries(known))
+        before = known.last + 1
+        history = unread_history(known.marker.budget, known.interruptible, before=before, max_tries=known.max_tries)
+        return Decision(history.next_placement, max_tries=_max_tries(known))
     match known.happened:
         case Happened.CLEARED | Happened.STOPPED:
             return _after_clear(known, known.ledger)
@@ -122,15 +125,6 @@ def _fresh(known: Known) -> History:
 
 def _as_found(known: Known, ledger: Ledger) -> Ledger:
     return ledger.at(known.last + 1, known.max_tries, known.marker.budget)
-
-
-def _guessed(known: Known) -> Ledger:
-    """Return what leads to on-demand soonest: every attempt that counts was the author's failure."""
-    unknown = Record(cause=Cause.UNKNOWN)
-    guess = Ledger(records=dict.fromkeys(range(1, known.last + 1), unknown))
-    if known.happened in (Happened.CLEARED, Happened.STOPPED):
-        return guess.cleared(known.last, known.max_tries)
-    return _as_found(known, guess)
 
 
 def _placement(known: Known, ledger: Ledger) -> Placement:

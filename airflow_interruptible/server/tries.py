@@ -51,6 +51,7 @@ class TaskInstanceTries:
     """All that is known of a task instance: its tries, oldest first, and its ledger.
 
     :param ledger: empty also if it is kept where only workers can read it.
+    :param blind: whether it is, so that the server places attempts without it.
     :param max_tries: Airflow's column.
     :param conf: the run's conf.
     :param state: Airflow's, of the task instance now.
@@ -69,6 +70,7 @@ class TaskInstanceTries:
     waiting: bool = False
     marker: Marker | None = None
     retry_at: datetime | None = None
+    blind: bool = False
 
 
 def read(session: Session, key: seam.Key) -> TaskInstanceTries | None:
@@ -84,12 +86,13 @@ def read(session: Session, key: seam.Key) -> TaskInstanceTries | None:
     rows = {row.try_number: row for row in past if row.try_number > 0}
     if not to_come:
         rows[ti.try_number] = ti
-    ledger = _ledger(session, ti)
+    document = _document(session, ti)
+    blind = kept_elsewhere(document)
     state, run = seam.text_of(ti.state), ti.dag_run
     live = state not in seam.FINISHED and seam.text_of(run.state) in seam.UNFINISHED_RUN
     return TaskInstanceTries(
         tries=[_try(number, row) for number, row in sorted(rows.items())],
-        ledger=ledger,
+        ledger=Ledger() if blind else Ledger.from_json(document),
         max_tries=ti.max_tries,
         conf=dict(run.conf or {}),
         state=state,
@@ -97,6 +100,7 @@ def read(session: Session, key: seam.Key) -> TaskInstanceTries | None:
         waiting=live and to_come,
         marker=Marker.from_config(ti.executor_config),
         retry_at=_retry_at(ti) if state == _UP_FOR_RETRY else None,
+        blind=blind,
     )
 
 
@@ -106,15 +110,14 @@ def _retry_at(ti: Any) -> datetime | None:
     return None if delay is None or ti.end_date is None else ti.end_date + timedelta(seconds=float(delay))
 
 
-def _ledger(session: Session, ti: Any) -> Ledger:
+def _document(session: Session, ti: Any) -> Any:
     try:
-        document = state_store.read_state(session, ti, KEY)
+        return state_store.read_state(session, ti, KEY)
     except ValueError as error:
         raise LedgerError(
             f"The history under {KEY!r} in the task state store is not JSON that can be read ({error}). Somebody else "
             "wrote to it."
         ) from error
-    return Ledger() if kept_elsewhere(document) else Ledger.from_json(document)
 
 
 def kept_elsewhere(document: object) -> bool:
