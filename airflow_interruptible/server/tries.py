@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
+from airflow_interruptible.core.verdict import cause_in
 from airflow_interruptible.core.witness import Row
 from airflow_interruptible.exceptions import LedgerError
 from airflow_interruptible.ledger import KEY, Ledger
@@ -14,7 +15,7 @@ from airflow_interruptible.marker import Marker
 from airflow_interruptible.server import seam, state_store
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
     from datetime import datetime
 
     from sqlalchemy.orm import Session
@@ -29,6 +30,7 @@ _UP_FOR_RETRY = "up_for_retry"
 class Try:
     """One row of Airflow's about one try.
 
+    :param start: None if no worker took it up. Airflow's column then still tells of the try before.
     :param reason: its ``retry_reason``.
     """
 
@@ -91,7 +93,7 @@ def read(session: Session, key: seam.Key) -> TaskInstanceTries | None:
     state, run = seam.text_of(ti.state), ti.dag_run
     live = state not in seam.FINISHED and seam.text_of(run.state) in seam.UNFINISHED_RUN
     return TaskInstanceTries(
-        tries=[_try(number, row) for number, row in sorted(rows.items())],
+        tries=_tries(rows),
         ledger=Ledger() if blind else Ledger.from_json(document),
         max_tries=ti.max_tries,
         conf=dict(run.conf or {}),
@@ -128,13 +130,23 @@ def kept_elsewhere(document: object) -> bool:
     return isinstance(document, dict) and len(document) == 1 and str(*document).startswith(_REFERENCE)
 
 
-def _try(number: int, row: Any) -> Try:
+def _tries(rows: Mapping[int, Any]) -> list[Try]:
+    """A try that never ran is a copy of the one before in what a worker would have written."""
+    starts: set[datetime] = set()
+    tries = []
+    for number, row in sorted(rows.items()):
+        tries.append(_try(number, row, began=row.start_date is not None and row.start_date not in starts))
+        starts.add(row.start_date)
+    return tries
+
+
+def _try(number: int, row: Any, *, began: bool) -> Try:
     return Try(
         number,
         seam.text_of(row.state),
-        row.start_date,
+        row.start_date if began else None,
         row.end_date,
-        row.hostname,
+        row.hostname if began else None,
         Marker.from_config(row.executor_config),
-        row.retry_reason,
+        row.retry_reason if began or cause_in(row.retry_reason or "", number) else None,
     )
