@@ -15,7 +15,7 @@ from airflow_interruptible.core.capacity import CapacityType
 from airflow_interruptible.core.cause import Cause, Charge
 from airflow_interruptible.core.history import Attempt, History, Trace
 from airflow_interruptible.core.placement import Placement
-from airflow_interruptible.core.witness import observed, why_unknown
+from airflow_interruptible.core.witness import NOT_WRITTEN, TAKEN_AWAY, WITHOUT_US, observed, why_unknown
 from airflow_interruptible.exceptions import LedgerError
 from airflow_interruptible.ledger import Ledger, Terms
 from airflow_interruptible.rules import source_of
@@ -124,7 +124,8 @@ def tell(known: TaskInstanceTries) -> Story:
     ledger = _ledger(known, last, terms.budget)
     rows = {row.number: row for row in known.tries}
     views: list[AttemptView] = []
-    history = fresh = History(terms.interruptible, Account(terms.budget), max_tries=ledger.max_tries)
+    account = Account(terms.budget)
+    history = fresh = History(terms.interruptible, account, max_tries=ledger.max_tries, blind=known.blind)
     for base, until in _generations(ledger, last):
         more, history = _generation(rows, ledger, replace(fresh, base=base), until)
         views += more
@@ -174,14 +175,17 @@ def _generations(ledger: Ledger, last: int) -> Iterator[tuple[int, int]]:
 def _generation(
     rows: Mapping[int, Try], ledger: Ledger, history: History, until: int
 ) -> tuple[list[AttemptView], History]:
-    views = []
-    for number in range(history.base + 1, until + 1):
+    views, numbers = [], range(history.base + 1, until + 1)
+    taken_away = history.base < ledger.base and not any(number in ledger.records for number in numbers)
+    for number in numbers:
         row, record = rows.get(number), ledger.records.get(number)
         due = history.next_placement
         ended = _ended(history, row, record, last=number == until)
         if ended is not None:
             history = ended
         one = _one(number, row, record, history, ended.attempts[-1] if ended is not None else None)
+        if taken_away and one.reason in (WITHOUT_US, NOT_WRITTEN):
+            one = replace(one, reason=TAKEN_AWAY)
         views.append(replace(one, due=due))
     return views, history
 

@@ -70,6 +70,8 @@ class History:
     :param base: the number of the last attempt before the clear, 0 if there was none; only later attempts count.
     :param max_tries: Airflow's: no attempt with a higher number is followed by another. None where it is not known.
     :param placed: whether anything sends attempts where they belong; if not, no reason claims that they ran there.
+    :param blind: whoever places the attempts cannot read this, see :func:`unread_history`: the first one apart, they go
+        on demand.
     """
 
     interruptible: bool
@@ -78,11 +80,13 @@ class History:
     attempts: tuple[Attempt, ...] = ()
     max_tries: int | None = None
     placed: bool = True
+    blind: bool = False
 
     @property
     def next_placement(self) -> Placement:
         """Where the next attempt belongs."""
-        return choose_capacity(self.interruptible, self.account, last_try=self._next_is_last_try)
+        unread = self.blind and self.next_number > 1
+        return choose_capacity(self.interruptible, self.account, last_try=self._next_is_last_try, unread=unread)
 
     @property
     def next_is_last(self) -> bool:
@@ -120,6 +124,22 @@ class History:
         capacity = trace.capacity or self.next_placement.capacity
         cause, presumed = trace.ending(capacity)
         return Attempt(self.next_number, capacity, cause, self.account.charge_for(cause), presumed)
+
+
+def unread_history(budget: Budget, interruptible: bool, *, before: int, max_tries: int | None = None) -> History:
+    """Return what the server and the workers go by where there is a history that cannot be read.
+
+    Nothing is charged to anybody, as nothing is known; Airflow's own ``max_tries`` bounds the attempts. Any attempt may
+    be the last one, so each is on demand, and spot work that it finds is ended first.
+
+    >>> unread_history(Budget(user_retries=2, system_retries=3), True, before=2).next_placement.capacity.value
+    'on-demand'
+
+    :param before: the number of the attempt that is about to start, or is running.
+    :param max_tries: see :class:`History`.
+    """
+    last = Account(budget, user_failures=budget.user_retries)
+    return History(interruptible, last, base=before - 1, max_tries=max_tries, blind=True)
 
 
 def replay(

@@ -10,6 +10,8 @@
 'this is the last user attempt'
 >>> choose_capacity(True, Account(Budget(user_retries=2, system_retries=3)), last_try=True).why
 'Airflow allows no try after it'
+>>> choose_capacity(True, Account(Budget(user_retries=2, system_retries=3)), unread=True).capacity.value
+'on-demand'
 """
 
 from __future__ import annotations
@@ -36,7 +38,9 @@ class Placement:
     why: str
 
 
-def choose_capacity(interruptible: bool, account: Account, *, last_try: bool = False) -> Placement:
+def choose_capacity(
+    interruptible: bool, account: Account, *, last_try: bool = False, unread: bool = False
+) -> Placement:
     """Choose the capacity of the attempt that comes after those in ``account``.
 
     There is no way to opt out of the on-demand last attempt: a task that could lose its last attempt to a
@@ -44,15 +48,17 @@ def choose_capacity(interruptible: bool, account: Account, *, last_try: bool = F
 
     :param last_try: Airflow allows no try after this attempt, whatever is left in ``account``: its ``max_tries`` is
         less than both budgets where a task was adopted in the middle of a run, or another package changed ``retries``.
+    :param unread: whoever places the attempt cannot read what happened before it, so that it may be the last one.
     """
-    if not interruptible:
-        return Placement(CapacityType.ON_DEMAND, "the task is not interruptible")
-    if account.on_last_user_attempt:
-        return Placement(CapacityType.ON_DEMAND, _LAST if account.budget.user_retries else _NEVER)
-    if account.nothing_left_to_forgive:
-        return Placement(CapacityType.ON_DEMAND, "no system retries are left")
-    if last_try:
-        return Placement(CapacityType.ON_DEMAND, "Airflow allows no try after it")
-    if account.last is Cause.NO_CAPACITY:
-        return Placement(CapacityType.ON_DEMAND, "the last attempt found no spot capacity")
+    reasons = (
+        (not interruptible, "the task is not interruptible"),
+        (unread, "what happened before it cannot be read where attempts are placed"),
+        (account.on_last_user_attempt, _LAST if account.budget.user_retries else _NEVER),
+        (account.nothing_left_to_forgive, "no system retries are left"),
+        (last_try, "Airflow allows no try after it"),
+        (account.last is Cause.NO_CAPACITY, "the last attempt found no spot capacity"),
+    )
+    for applies, why in reasons:
+        if applies:
+            return Placement(CapacityType.ON_DEMAND, why)
     return Placement(CapacityType.SPOT, "the task is interruptible")

@@ -26,11 +26,18 @@ from airflow_interruptible.core.cause import Cause
 from airflow_interruptible.core.history import NO_TRACE, Trace
 from airflow_interruptible.core.verdict import cause_in
 
+STARTING_SECONDS = 120.0
+"""How long a worker with this package may take to write its first word: it parses the Dag file first, for which Airflow
+gives it 30 seconds, and renders templates. One that is heard of for longer, and writes nothing, does not have it."""
+
 WITHOUT_US = (
     "the worker has written nothing, as one does that does not have airflow-interruptible; so nothing is known, and "
     "nothing is forgiven"
 )
 """The reason for an attempt that ran, and of which nobody of ours said a word."""
+
+TAKEN_AWAY = "its history went when the task was cleared, as Airflow 3.4 clears by default, so nobody knows why"
+"""The reason for an attempt before a clear that left nothing of the ledger (``keep_task_state`` of Airflow's API)."""
 
 NOT_WRITTEN = "its worker reported it, and could not write down why"
 """The reason for an attempt that our worker began, and whose end it only reported."""
@@ -69,6 +76,22 @@ def observed(number: int, trace: Trace | None, row: Row | None) -> Trace:
     if row.reported or (row.began and not trace.started):
         return replace(trace, cause=Cause.UNKNOWN)
     return trace
+
+
+def proved(cause: Cause) -> Cause | None:
+    """Return what a cloud's or a cluster's word on the end of a silent attempt proves of it, None if nothing.
+
+    A person who stops a job or deletes a machine there does not say what the task did on it, and may be an autoscaler.
+    So that forgives nothing and clears nothing: what is presumed of silence stands, and what a worker reports of such a
+    job is the author's (:func:`airflow_interruptible.worker.fate.fate_of`). Nobody pays only for what a person does in
+    Airflow.
+
+    >>> proved(Cause.INFRASTRUCTURE).value
+    'infrastructure'
+    >>> proved(Cause.USER_ACTION), proved(Cause.UNKNOWN)
+    (None, None)
+    """
+    return None if cause in (Cause.UNKNOWN, Cause.USER_ACTION) else cause
 
 
 def why_unknown(trace: Trace | None) -> str:

@@ -78,13 +78,8 @@ class InterruptibleRetryPolicy(RetryPolicy):
         if ended_by_a_person(context["ti"]):
             notes_of(context["ti"]).verdict = _BY_A_PERSON
             return RetryDecision.default()
-        try:
-            book = Book.open(context["ti"].task, context)
-        except Exception:
-            log.warning(
-                "The history cannot be read, so this failure is not counted: Airflow's own retry rule applies.",
-                exc_info=True,
-            )
+        book = _open(context)
+        if book is None:
             return RetryDecision.default()
         return self._decide(book, outside_execute(exception, context["ti"].task, book.notes.raised), context)
 
@@ -110,6 +105,18 @@ class InterruptibleRetryPolicy(RetryPolicy):
             return _after_application_error(verdict, said, context)
         delay = system_delay(verdict.history.account.row, book.annotation.system_retry_delay, _random.random())
         return RetryDecision.retry(delay, verdict.reason)
+
+
+def _open(context: Context) -> Book | None:
+    """Return the history, None if it cannot be read: then nobody says who pays for an attempt."""
+    try:
+        return Book.open(context["ti"].task, context).legible()
+    except Exception:
+        log.warning(
+            "The history cannot be read, so this failure is not counted: Airflow's own retry rule applies.",
+            exc_info=True,
+        )
+        return None
 
 
 def _close(book: Book, record: Record, verdict: Verdict) -> None:

@@ -2,8 +2,8 @@
 """What follows from all that is known of a task instance: pure functions from :class:`Known` to :class:`Decision`.
 
 The server knows less than the worker did, and the same rules decide: what the worker wrote into the ledger is the
-history; where it wrote nothing, the silence itself is judged. What cannot be read is never written over: a guess may
-place an attempt, it does not become the record.
+history; where it wrote nothing, the silence itself is judged. What cannot be read is never written over: the attempt
+goes on demand, and nobody is charged, see :func:`airflow_interruptible.core.history.unread_history`.
 """
 
 from __future__ import annotations
@@ -14,9 +14,10 @@ from typing import TYPE_CHECKING, Any
 from airflow_interruptible.core.capacity import CapacityType
 from airflow_interruptible.core.cause import Cause, Charge
 from airflow_interruptible.core.delay import system_delay
+from airflow_interruptible.core.history import unread_history
 from airflow_interruptible.core.placement import Placement
 from airflow_interruptible.core.verdict import Verdict, cause_in, decide
-from airflow_interruptible.core.witness import why_unknown
+from airflow_interruptible.core.witness import STARTING_SECONDS, WITHOUT_US, Row, observed, proved, why_unknown
 from airflow_interruptible.ledger import Ledger, Record
 from airflow_interruptible.metrics import uncounted
 from airflow_interruptible.server.flush import Happened
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
     from datetime import timedelta
 
     from airflow_interruptible.core.classification import Classification
-    from airflow_interruptible.core.history import Attempt, History
+    from airflow_interruptible.core.history import Attempt, History, Trace
     from airflow_interruptible.marker import Marker
 
 _CLEARED = "cleared by a person"
@@ -45,6 +46,7 @@ class Known:
     :param found: why the last attempt ended, if anybody but its worker knows.
     :param reported: what its worker told Airflow as the reason, if it reported.
     :param heard: the last heartbeat of an attempt that nobody reported, as the ledger writes times; None if unknown.
+    :param heard_for: how many seconds after its start its worker was last heard of, if it ran.
     :param now: the time, as the ledger writes it.
     :param jitter: a random number in [0, 1).
     """
@@ -58,6 +60,7 @@ class Known:
     found: Classification | None = None
     reported: str | None = None
     heard: str | None = None
+    heard_for: float = 0.0
     now: str = ""
     jitter: float = 0.0
 
@@ -92,7 +95,9 @@ def decide_next(known: Known) -> Decision:
     if known.last == 0:
         return Decision(_fresh(known).next_placement)
     if known.ledger is None:
-        return Decision(_placement(known, _guessed(known)), max_tries=_max_tries(known))
+        before = known.last + 1
+        history = unread_history(known.marker.budget, known.interruptible, before=before, max_tries=known.max_tries)
+        return Decision(history.next_placement, max_tries=_max_tries(known))
     match known.happened:
         case Happened.CLEARED | Happened.STOPPED:
             return _after_clear(known, known.ledger)
@@ -122,15 +127,6 @@ def _fresh(known: Known) -> History:
 
 def _as_found(known: Known, ledger: Ledger) -> Ledger:
     return ledger.at(known.last + 1, known.max_tries, known.marker.budget)
-
-
-def _guessed(known: Known) -> Ledger:
-    """Return what leads to on-demand soonest: every attempt that counts was the author's failure."""
-    unknown = Record(cause=Cause.UNKNOWN)
-    guess = Ledger(records=dict.fromkeys(range(1, known.last + 1), unknown))
-    if known.happened in (Happened.CLEARED, Happened.STOPPED):
-        return guess.cleared(known.last, known.max_tries)
-    return _as_found(known, guess)
 
 
 def _placement(known: Known, ledger: Ledger) -> Placement:
@@ -179,30 +175,36 @@ def _after_silence(known: Known, ledger: Ledger) -> Decision:
     record = ledger.records.get(known.last) or Record()
     if record.cause is not None or known.last <= ledger.base:
         return Decision(_placement(known, ledger))  # its worker wrote down why, and could not report it
-    cause = Cause.INFRASTRUCTURE if known.happened is Happened.LOST else None
     found = known.found
-    if found is not None and found.cause is not Cause.UNKNOWN:  # else only its end is proved
-        cause = found.cause
+    proof = None if found is None else proved(found.cause)  # None: if anything is, then only its end is proved
+    cause = proof or (Cause.INFRASTRUCTURE if known.happened is Happened.LOST else None)
     before = ledger.history(known.marker.budget, known.interruptible, before=known.last)
     before = replace(before, placed=known.marker.placed)
     capacity = record.capacity or known.marker.capacity  # its worker may have found its work elsewhere
     trace = replace(record.trace, capacity=capacity, cause=cause)
-    verdict = decide(before, trace, "nobody reported its end" if found is None else found.reason)
+    trace = observed(known.last, trace, Row(began=known.heard_for > STARTING_SECONDS))
+    verdict = decide(before, trace, _evidence(trace, found))
     due = before.next_placement
     written = replace(
         record,
         capacity=capacity,
-        cause=cause,
+        cause=trace.cause,
         charge=verdict.charge,
         why=record.why or (due.why if due.capacity is capacity else None),
         ended=known.now,
         reason=verdict.reason,
-        rule=None if found is None else found.rule,
         heard=known.heard if record.started else None,  # else it is the heartbeat of an earlier attempt
+        rule=None if found is None or proof is None else found.rule,
     )
     counted = _counted(known, ledger, verdict.history, written)
     after = ledger.with_record(known.last, written)
     return Decision(_placement(known, after), after, verdict, _delay(known, verdict), counted=counted)
+
+
+def _evidence(trace: Trace, found: Classification | None) -> str:
+    if found is not None:
+        return found.reason
+    return WITHOUT_US if trace.cause is Cause.UNKNOWN else "nobody reported its end"
 
 
 def _counted(known: Known, read: Ledger, history: History, record: Record) -> tuple[tuple[Attempt, Record], ...]:

@@ -129,6 +129,7 @@ def _known(session: Session, turn: Turn, ledger: Ledger | None, conf: Mapping[st
         found=known(session, key, turn.last, turn.said, turn.marker.capacity) if silent else None,
         reported=turn.kept.retry_reason if turn.happened is Happened.REPORTED else None,
         heard=_written(heard(turn.row, key, turn.last)) if silent else None,
+        heard_for=seam.heard_for(turn.row) if turn.happened is Happened.SILENT else 0.0,
         now=datetime.now(timezone.utc).isoformat(timespec="milliseconds"),
         jitter=_random.random(),
     )

@@ -47,7 +47,7 @@ _TRY_COLUMNS = _ENDING_COLUMNS | {
     *("dag_id", "task_id", "run_id", "map_index", "try_number", "max_tries"),
     *("queue", "executor", "executor_config", "state", "queued_by_job_id", "next_method"),
 }
-_ROW_COLUMNS = {"id", "dag_run"}
+_ROW_COLUMNS = {"id", "dag_run", "last_heartbeat_at"}
 _ROWS_ARE_TRIES_COLUMNS = {"working_set", "archived_reason", "region_id", "region_index"}
 _LOG_COLUMNS = {"event", "extra", "dag_id", "task_id", "run_id", "map_index"}
 _RUN_COLUMNS = {"dag_id", "run_id", "conf", "state", "created_at"}
@@ -147,6 +147,13 @@ def state_change(row: Any) -> tuple[str | None, str | None]:
 def text_of(state: Any) -> str | None:
     """Return a state as text, which Airflow holds as an enumeration's member or as a string."""
     return None if state is None else str(getattr(state, "value", state))
+
+
+def heard_for(row: Any) -> float:
+    """Return how many seconds after its start the worker of a try was last heard of."""
+    if row.start_date is None or row.last_heartbeat_at is None:
+        return 0.0
+    return float((row.last_heartbeat_at - row.start_date).total_seconds())
 
 
 def record_try(session: Session, row: Any) -> None:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
+from airflow_interruptible.core.verdict import cause_in
 from airflow_interruptible.core.witness import Row
 from airflow_interruptible.exceptions import LedgerError
 from airflow_interruptible.ledger import KEY, Ledger
@@ -14,7 +15,7 @@ from airflow_interruptible.marker import Marker
 from airflow_interruptible.server import seam, state_store
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
     from datetime import datetime
 
     from sqlalchemy.orm import Session
@@ -29,6 +30,7 @@ _UP_FOR_RETRY = "up_for_retry"
 class Try:
     """One row of Airflow's about one try.
 
+    :param start: None if no worker took it up. Airflow's column then still tells of the try before.
     :param reason: its ``retry_reason``.
     """
 
@@ -51,6 +53,7 @@ class TaskInstanceTries:
     """All that is known of a task instance: its tries, oldest first, and its ledger.
 
     :param ledger: empty also if it is kept where only workers can read it.
+    :param blind: whether it is, so that the server places attempts without it.
     :param max_tries: Airflow's column.
     :param conf: the run's conf.
     :param state: Airflow's, of the task instance now.
@@ -69,6 +72,7 @@ class TaskInstanceTries:
     waiting: bool = False
     marker: Marker | None = None
     retry_at: datetime | None = None
+    blind: bool = False
 
 
 def read(session: Session, key: seam.Key) -> TaskInstanceTries | None:
@@ -84,12 +88,13 @@ def read(session: Session, key: seam.Key) -> TaskInstanceTries | None:
     rows = {row.try_number: row for row in past if row.try_number > 0}
     if not to_come:
         rows[ti.try_number] = ti
-    ledger = _ledger(session, ti)
+    document = _document(session, ti)
+    blind = kept_elsewhere(document)
     state, run = seam.text_of(ti.state), ti.dag_run
     live = state not in seam.FINISHED and seam.text_of(run.state) in seam.UNFINISHED_RUN
     return TaskInstanceTries(
-        tries=[_try(number, row) for number, row in sorted(rows.items())],
-        ledger=ledger,
+        tries=_tries(rows),
+        ledger=Ledger() if blind else Ledger.from_json(document),
         max_tries=ti.max_tries,
         conf=dict(run.conf or {}),
         state=state,
@@ -97,6 +102,7 @@ def read(session: Session, key: seam.Key) -> TaskInstanceTries | None:
         waiting=live and to_come,
         marker=Marker.from_config(ti.executor_config),
         retry_at=_retry_at(ti) if state == _UP_FOR_RETRY else None,
+        blind=blind,
     )
 
 
@@ -106,15 +112,14 @@ def _retry_at(ti: Any) -> datetime | None:
     return None if delay is None or ti.end_date is None else ti.end_date + timedelta(seconds=float(delay))
 
 
-def _ledger(session: Session, ti: Any) -> Ledger:
+def _document(session: Session, ti: Any) -> Any:
     try:
-        document = state_store.read_state(session, ti, KEY)
+        return state_store.read_state(session, ti, KEY)
     except ValueError as error:
         raise LedgerError(
             f"The history under {KEY!r} in the task state store is not JSON that can be read ({error}). Somebody else "
             "wrote to it."
         ) from error
-    return Ledger() if kept_elsewhere(document) else Ledger.from_json(document)
 
 
 def kept_elsewhere(document: object) -> bool:
@@ -125,13 +130,23 @@ def kept_elsewhere(document: object) -> bool:
     return isinstance(document, dict) and len(document) == 1 and str(*document).startswith(_REFERENCE)
 
 
-def _try(number: int, row: Any) -> Try:
+def _tries(rows: Mapping[int, Any]) -> list[Try]:
+    """A try that never ran is a copy of the one before in what a worker would have written."""
+    starts: set[datetime] = set()
+    tries = []
+    for number, row in sorted(rows.items()):
+        tries.append(_try(number, row, began=row.start_date is not None and row.start_date not in starts))
+        starts.add(row.start_date)
+    return tries
+
+
+def _try(number: int, row: Any, *, began: bool) -> Try:
     return Try(
         number,
         seam.text_of(row.state),
-        row.start_date,
+        row.start_date if began else None,
         row.end_date,
-        row.hostname,
+        row.hostname if began else None,
         Marker.from_config(row.executor_config),
-        row.retry_reason,
+        row.retry_reason if began or cause_in(row.retry_reason or "", number) else None,
     )

@@ -102,7 +102,7 @@ class RunningAttempt:
             raise Interrupted("the machine of this attempt was told to stop before the task began")
         self._task.interruptible_book = None
         book = self._task.interruptible_book = _open(self._task, self._context)
-        if book is not None:
+        if book is not None and book.unread is None:
             _refuse_if_exhausted(book)
             book = self._task.interruptible_book = _begin(book)
             self._entry.begun(book)
@@ -176,7 +176,7 @@ class RunningAttempt:
         book = self._task.interruptible_book
         self._close()
         if isinstance(error, AirflowFailException | AirflowSensorTimeout) and not isinstance(error, RetriesExhausted):
-            if book is not None:
+            if book is not None and book.unread is None:
                 _fail(book, error)
         elif isinstance(error, TaskDeferred | AirflowRescheduleException):
             self._entry.leave()  # the attempt goes on in another process
@@ -188,6 +188,10 @@ class RunningAttempt:
 def _open(task: Any, context: Context) -> Book | None:
     try:
         book = Book.open(task, context)
+        if book.unread is not None:
+            where = book.placement.capacity.phrase
+            log.warning("%s So this attempt is not counted. What it launches runs %s.", book.unread, where)
+            return book
         # Only its first part looks back: a sensor that is rescheduled would do so each time it pokes.
         return corrected(book, task) if book.record.started is None else book
     except TypeError as error:

@@ -20,8 +20,10 @@ from airflow_interruptible import __version__
 from airflow_interruptible.annotation import Annotation, annotation_of, resolve_interruptible
 from airflow_interruptible.core.bounded import since_1970
 from airflow_interruptible.core.cause import Charge
+from airflow_interruptible.core.history import unread_history
 from airflow_interruptible.core.placement import Placement
 from airflow_interruptible.core.verdict import AttemptVerdict
+from airflow_interruptible.exceptions import LedgerError
 from airflow_interruptible.ledger import KEY, Ledger, Record, Terms
 from airflow_interruptible.metrics import TaskMetrics, uncounted
 from airflow_interruptible.stats import IN_TASKS, stats_of
@@ -47,6 +49,8 @@ class Book:
     :param notes: what this process has found out since, which goes with every write.
     :param read: what was read, before evidence corrected it.
     :param launched: where the work that the operator launched runs, as far as it is known.
+    :param unread: why there is no ledger that this version understands, though something stands there. It stays as it
+        is: nothing is counted, and nothing is written.
     """
 
     store: Any
@@ -59,12 +63,12 @@ class Book:
     notes: Notes = field(default_factory=Notes)
     read: Ledger = field(default_factory=Ledger)
     launched: Mapping[str, str] = field(default_factory=dict)
+    unread: LedgerError | None = None
 
     @classmethod
     def open(cls, task: Any, context: Context | Mapping[str, Any]) -> Book:
         """Read the ledger.
 
-        :raises LedgerError: it is not one that this version understands. It stays as it is: somebody else may.
         :raises TypeError: the run's conf says something about ``interruptible`` that cannot be meant.
         :raises Exception: whatever Airflow raises when the store cannot be reached.
         """
@@ -74,17 +78,46 @@ class Book:
         store = context["task_state_store"]
         attempt = max(ti.try_number, 1)  # `airflow tasks test` runs number 0
         terms = Terms(annotation.budget, setting.interruptible)
-        read = Ledger.from_json(store.get(KEY)).at(attempt, ti.max_tries, annotation.budget)
+        document, refused = store.get(KEY), None
+        try:
+            read = Ledger.from_json(document).at(attempt, ti.max_tries, annotation.budget)
+        except LedgerError as error:
+            read, refused = Ledger(ti.max_tries), error
         ledger = replace(read, terms=terms)
         metrics = TaskMetrics(stats_of(IN_TASKS), ti.dag_id, ti.task_id)
         interruptible, notes, launched = setting.interruptible, notes_of(ti), getattr(task, "launched", {})
-        return cls(store, annotation, interruptible, attempt, ledger, metrics, ti.queue, notes, ledger, launched)
+        known = (store, annotation, interruptible, attempt, ledger, metrics, ti.queue, notes, ledger, launched)
+        return cls(*known, unread=refused)
+
+    def legible(self) -> Book:
+        """Return the book, if attempts can be counted in it.
+
+        :raises LedgerError: they cannot.
+        """
+        if self.unread is not None:
+            raise self.unread
+        return self
 
     @property
     def history(self) -> History:
         """What happened since the last clear, before this attempt."""
-        history = self.ledger.history(self.annotation.budget, self.interruptible, before=self.attempt)
+        budget, ledger = self.annotation.budget, self.ledger
+        if self.unread is not None:
+            history = unread_history(budget, self.interruptible, before=self.attempt, max_tries=ledger.max_tries)
+        else:
+            history = ledger.history(budget, self.interruptible, before=self.attempt)
+            history = replace(history, blind=self._is_out_of_the_server_s_sight)
         return replace(history, placed=self.annotation.placed)
+
+    @property
+    def _is_out_of_the_server_s_sight(self) -> bool:
+        """Whether the server, which places these attempts, finds no more than a reference where workers have written.
+
+        It then goes by :func:`.unread_history`, so its places are known here as well. Work that an operator launches is
+        placed by its worker, which can read.
+        """
+        written = any(record.started is not None for record in self.ledger.records.values())
+        return written and self.annotation.launch is None and _kept_elsewhere()
 
     @property
     def record(self) -> Record:
@@ -117,7 +150,7 @@ class Book:
     def reopened(self) -> Book:
         """Return the book as it is now: somebody else may have written since it was opened.
 
-        :raises LedgerError: it is no ledger any more, or this task instance was cleared.
+        :raises LedgerError: it is no ledger, or none any more, or this task instance was cleared.
         :raises Exception: whatever Airflow raises when the store cannot be reached.
         """
         document, max_tries = self.store.get(KEY), self.ledger.max_tries
@@ -148,9 +181,13 @@ class Book:
     def write(self, record: Record, history: History) -> Book:
         """Write down ``record`` for this attempt, the notes on it, and the charges of ``history``; then count those.
 
+        What cannot be read is not written over: this process alone remembers the record then.
+
         :return: the book with what was written.
         :raises Exception: whatever Airflow raises when the store cannot be reached.
         """
+        if self.unread is not None:
+            return replace(self, ledger=self.ledger.with_record(self.attempt, record))
         with self.notes.lock:
             noted = self.notes.on(record)
             ledger = self.ledger.with_record(self.attempt, noted).with_charges(history)
@@ -166,6 +203,12 @@ class Book:
 def now() -> str:
     """Return the time as the ledger writes it."""
     return datetime.now(timezone.utc).isoformat(timespec="milliseconds")
+
+
+def _kept_elsewhere() -> bool:
+    from airflow.configuration import conf
+
+    return bool(conf.get("workers", "state_store_backend", fallback=""))
 
 
 def _back(record: Record) -> Record:

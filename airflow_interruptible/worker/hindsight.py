@@ -10,8 +10,8 @@ import logging
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from airflow_interruptible.core.cause import Cause
 from airflow_interruptible.core.ending import Ending
+from airflow_interruptible.core.witness import proved
 
 if TYPE_CHECKING:
     from airflow_interruptible.core.classification import Classification
@@ -19,9 +19,6 @@ if TYPE_CHECKING:
     from airflow_interruptible.worker.book import Book
 
 log = logging.getLogger(__name__)
-
-_PROVES_NOTHING = frozenset({Cause.UNKNOWN, Cause.USER_ACTION})
-"""Causes that leave the presumption as it is. A person who deletes a machine does not say what the task did on it."""
 
 
 def corrected(book: Book, task: object = None) -> Book:
@@ -37,7 +34,7 @@ def corrected(book: Book, task: object = None) -> Book:
     except Exception:
         log.warning("Where the last attempt ran could not be looked at; what is presumed of it stands.", exc_info=True)
         return book
-    if answer is None or answer.cause in _PROVES_NOTHING:
+    if answer is None or proved(answer.cause) is None:
         return book
     log.info("Attempt %d vanished; evidence says why: %s", vanished.number, answer.reason)
     record = replace(book.ledger.records[vanished.number], cause=answer.cause, rule=answer.rule, reason=answer.reason)

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import timedelta
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -12,13 +13,15 @@ from airflow.models.dag_version import DagVersion
 from airflow.models.taskinstance import clear_task_instances
 from airflow.providers.standard.operators.bash import BashOperator
 from airflow.sdk import DAG
+from forged import FORGED
 
 from airflow_interruptible import interruptible
 from airflow_interruptible.core.capacity import CapacityType
 from airflow_interruptible.core.cause import Cause, Charge
-from airflow_interruptible.ledger import KEY, Record
+from airflow_interruptible.ledger import KEY, Ledger, Record
 from airflow_interruptible.marker import Marker
 from airflow_interruptible.server import state_store
+from airflow_interruptible.worker.book import Book
 
 from .conftest import ROWS_ARE_TRIES, Deployment, transaction
 
@@ -158,6 +161,68 @@ def test_what_cannot_be_read_is_never_written_over(deploy: Any, stored: Any, end
     getattr(deployment, end)()
     with transaction() as session:
         assert state_store.read_state(session, deployment._ti(session), KEY) == stored
+
+
+ENDS = ("died", "reported", "cleared", "orphaned")
+UNREADABLE: list[Any] = [
+    *("rubbish", 7, True, [], {}, {"version": 2}, {"version": "1"}, {"__airflow_ext_ref__": "s3://bucket/ledger"}),
+    {"version": 1, "max_tries": 4, "bases": [0], "attempts": [1, 2]},
+    {"version": 1, "max_tries": 4, "bases": [0], "attempts": {"one": {}}},
+    {"version": 1, "max_tries": 4, "bases": [0], "attempts": {"1": {"cause": "of a newer release"}}},
+    {"version": 1, "max_tries": 4, "bases": [0, 9], "attempts": {}},
+    {"version": 1, "max_tries": 4, "bases": [2, 1], "attempts": {}},
+    *({"version": 1, "max_tries": 4, "bases": [0], "attempts": {}, missing: None} for missing in ("bases", "attempts")),
+    *(document for document in FORGED if not isinstance(document, str)),
+]
+
+
+@pytest.mark.parametrize("document", UNREADABLE, ids=range(len(UNREADABLE)))
+def test_both_sides_conclude_the_same_from_what_cannot_be_read(deploy: Any, document: Any) -> None:
+    """Or they both can read it."""
+    end = ENDS[UNREADABLE.index(document) % len(ENDS)]
+    deployment = deploy(retries=2).trigger().start_run().run().set_ledger(document)
+    getattr(deployment, end)()
+    deployment = deployment.gone() if end == "cleared" and not ROWS_ARE_TRIES else deployment
+    row = deployment.queue().row()
+    with transaction() as session:
+        stored = state_store.read_state(session, deployment._ti(session), KEY)
+    context = {
+        "ti": SimpleNamespace(
+            **{name: getattr(row, name) for name in ("try_number", "max_tries", "queue", "map_index", "run_id")},
+            dag_id=deployment.dag.dag_id,
+            task_id="work",
+        ),
+        "task_state_store": {KEY: stored},
+    }
+    book = Book.open(deployment.dag.get_task("work"), context)
+    assert book.history.next_placement.capacity.value == {"cheap": "spot", "safe": "on-demand"}[row.queue]
+    assert not book.misplaced
+    if stored == document and book.unread is not None:
+        assert row.queue == "safe"
+        assert book.history.attempts == ()
+        assert not book.history.account.exhausted
+
+
+def test_whoever_keeps_ledgers_elsewhere_has_them_placed_by_one_rule(
+    deploy: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The worker can read what the server cannot, and knows that."""
+    monkeypatch.setenv("AIRFLOW__WORKERS__STATE_STORE_BACKEND", "ours.Store")
+    deployment = deploy(retries=2).trigger().start_run()
+    kept = Ledger(deployment.row().max_tries)
+    for number in (1, 2, 3):
+        row = deployment.run().row()
+        ti = SimpleNamespace(
+            try_number=number, max_tries=row.max_tries, queue=row.queue, map_index=-1, run_id="run", task_id="work",
+            dag_id=deployment.dag.dag_id,
+        )  # fmt: skip
+        book = Book.open(deployment.dag.get_task("work"), {"ti": ti, "task_state_store": {KEY: kept.to_json()}})
+        assert book.unread is None
+        assert (book.placement.capacity.value, book.misplaced) == ("spot" if number == 1 else "on-demand", False)
+        assert [attempt.charge for attempt in book.history.attempts] == [Charge.SYSTEM] * (number - 1)
+        kept = kept.with_record(number, replace(INTERRUPTED, capacity=book.placement.capacity))
+        deployment.set_ledger({"__airflow_ext_ref__": "s3://bucket/ledger"}).reported()
+        assert deployment.row().queue == "safe"
 
 
 def test_an_own_error_that_could_not_be_written_down_is_not_forgiven(deploy: Any) -> None:

@@ -4,14 +4,22 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
+from datetime import datetime, timedelta, timezone
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from sqlalchemy import delete
 
 from airflow_interruptible.cli import main
 from airflow_interruptible.core.capacity import CapacityType
 from airflow_interruptible.core.cause import Cause, Charge
+from airflow_interruptible.core.witness import TAKEN_AWAY, WITHOUT_US
 from airflow_interruptible.ledger import Record
+from airflow_interruptible.server import state_store
+from airflow_interruptible.server.install import observer
+
+from .conftest import transaction
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -71,6 +79,43 @@ def test_a_death_in_the_queue_is_an_attempt_too(deploy: Any, attempts: Any) -> N
         (1, "spot", "infrastructure", "system"),
         (2, "spot", None, None),
     ]
+
+
+def test_a_try_that_never_ran_is_not_taken_for_that_of_a_worker_without_us(
+    deploy: Any, attempts: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What a worker wrote of the try before still stands in Airflow's row. No server of ours has judged this one."""
+    deployment = deploy(retries=1, system_retries=0).trigger().start_run().run(record=FAILED).reported()
+    monkeypatch.setattr(observer, "active", False)
+    told = attempts(deployment.queue().died())
+    assert short(told) == [(1, "spot", "application", "user"), (2, "on-demand", "infrastructure", "user")]
+    assert [(one["start"] is None, one["host"], one["reason"]) for one in told][1] == (True, None, None)
+
+
+def test_a_clear_that_takes_the_history_away_names_no_worker(deploy: Any, attempts: Any) -> None:
+    """Airflow 3.4 discards the task state with a clear, unless it is told to keep it."""
+    deployment = deploy(retries=0, system_retries=0).trigger().start_run()
+    deployment.run(record=replace(FAILED, capacity=ON_DEMAND)).finished("failed").clear()
+    with transaction() as session:
+        session.execute(delete(state_store.stored_states()))
+    (told, _) = attempts(deployment.run(record=RUNNING))
+    assert (told["cause"], told["charge"], told["reason"]) == ("unknown", "user", TAKEN_AWAY)
+
+
+@pytest.mark.parametrize(("minutes", "cause", "charge"), [(1, "infrastructure", "system"), (5, "unknown", "user")])
+def test_a_worker_without_us_is_named_though_it_died_silently(
+    deploy: Any, attempts: Any, minutes: int, cause: str, charge: str
+) -> None:
+    """Once it was heard of for longer than ours need to write their first word."""
+    began = datetime.now(timezone.utc) - timedelta(minutes=6)
+    heard = began + timedelta(minutes=minutes)
+    deployment = deploy().trigger().start_run().run()._update(-1, start_date=began, last_heartbeat_at=heard).died()
+    (told,) = attempts(deployment)
+    assert (told["cause"], told["charge"]) == (cause, charge)
+    assert (WITHOUT_US in told["reason"]) is (cause == "unknown")
+    book = deployment.ledger().at(2, deployment.row().max_tries, deployment.marker().budget)
+    history = book.history(deployment.marker().budget, True, before=2)
+    assert [(one.cause.value, one.charge.value) for one in history.attempts] == [(cause, charge)]
 
 
 def test_a_clear_is_nobody_s_failure(deploy: Any, attempts: Any) -> None:

@@ -65,6 +65,16 @@ def test_what_is_known_of_the_end_is_the_cause() -> None:
     assert decision.ledger.records[1].rule == found.rule
 
 
+@pytest.mark.parametrize(("capacity", "charge"), [(SPOT, Charge.SYSTEM), (ON_DEMAND, Charge.USER)])
+def test_a_person_in_the_cloud_leaves_silence_what_it_is(capacity: CapacityType, charge: Charge) -> None:
+    """As for the worker that looks back: an autoscaler deletes machines in the name of a person, too."""
+    found = Classification(Cause.USER_ACTION, "ecs/stopped-by-person", "somebody stopped the task")
+    decision = decide_next(known(Happened.SILENT, 1, replace(RUNNING, capacity=capacity), found=found))
+    assert decision.ledger is not None
+    record = decision.ledger.records[1]
+    assert (record.charge, record.rule) == (charge, None)
+
+
 @pytest.mark.parametrize(
     ("reported", "cause"),
     [
