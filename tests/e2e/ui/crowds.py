@@ -49,7 +49,7 @@ def interruptions() -> tuple[BaseModel, BaseModel]:
     listed = [entry for entry in entries if entry.interrupted]
     items = [
         (entry, Said(f"{UNBROKEN}: {LONG_NAME} of {entry.zone}", f"ValueError: {UNBROKEN}"))
-        for entry in listed[:: len(listed) // 50]
+        for entry in listed[:: len(listed) // 18]
     ]
     return of_report.report(found), of_report.page(Found(len(listed), items, complete=True))
 
@@ -93,7 +93,7 @@ def run() -> BaseModel:
         Instance(
             (LONG_NAME, "fit")[number % 2], number, "failed", 12_345, MANY, 12_345, 999, 4e6, "spot", number % 3 == 0
         )
-        for number in range(120)
+        for number in range(18)
     ]
     return schemas.Run.model_validate(RunReport(LONG_NAME, UNBROKEN, sentence(instances), instances))
 

@@ -1,9 +1,10 @@
-"""An auth manager with two people: an admin, and a guest who may read one Dag and none other."""
+"""An auth manager with an admin, and two people who may read one Dag each and none other."""
 
 from __future__ import annotations
 
 import json
 import os
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,16 +14,18 @@ from airflow.api_fastapi.auth.managers.simple.simple_auth_manager import SimpleA
 if TYPE_CHECKING:
     from airflow.api_fastapi.auth.managers.models.resource_details import DagDetails
 
-OPEN_DAG = "plain_tasks"
-PEOPLE = {"admin": "admin", "guest": "viewer"}
+OPEN_DAG, MANAGED_DAG = "plain_tasks", "spot_training"
+PEOPLE = {"admin": "admin", "guest": "viewer", "manager": "viewer"}
+ONLY = {"guest": OPEN_DAG, "manager": MANAGED_DAG}
 
 
-class TwoPeople(SimpleAuthManager):
+class FewPeople(SimpleAuthManager):
     """Passwords are the names."""
 
     def is_authorized_dag(self, *, user: Any, details: DagDetails | None = None, **asked: Any) -> bool:
-        """As the simple auth manager, but a guest is refused every Dag but one."""
-        if user.username == "guest" and details is not None and details.id not in (None, OPEN_DAG):
+        """As the simple auth manager, but some are refused every Dag but one."""
+        only = ONLY.get(user.username)
+        if only is not None and details is not None and details.id not in (None, only):
             return False
         return super().is_authorized_dag(user=user, details=details, **asked)
 
@@ -33,7 +36,7 @@ def settings(folder: Path) -> dict[str, Any]:
     passwords.write_text(json.dumps({name: name for name in PEOPLE}))
     path = [str(Path(__file__).parents[2]), os.environ.get("PYTHONPATH", ""), str(Path(__file__).parents[3])]
     core = {
-        "auth_manager": f"{__name__}.TwoPeople",
+        "auth_manager": f"{__name__}.FewPeople",
         "simple_auth_manager_all_admins": False,
         "simple_auth_manager_users": ",".join(f"{name}:{role}" for name, role in PEOPLE.items()),
         "simple_auth_manager_passwords_file": passwords,
@@ -41,8 +44,9 @@ def settings(folder: Path) -> dict[str, Any]:
     return {"config": {"core": core}, "env": {"PYTHONPATH": os.pathsep.join(filter(None, path))}}
 
 
+@cache
 def token(base_url: str, name: str) -> str:
-    """Sign in, and return what proves it."""
+    """Sign in, once, and return what proves it."""
     answer = httpx.post(
         f"{base_url}/auth/token", json={"username": name, "password": name}, trust_env=False, timeout=240
     )

@@ -20,10 +20,12 @@ from typing import TYPE_CHECKING, Any
 
 from waiting import PATIENCE
 
-from airflow_interruptible.core.budget import Budget
+from airflow_interruptible.core.budget import Account, Budget
 from airflow_interruptible.core.capacity import CapacityType
 from airflow_interruptible.core.ending import Ending
+from airflow_interruptible.core.history import History, Trace
 from airflow_interruptible.core.plan import PlannedAttempt, simulate
+from airflow_interruptible.core.verdict import decide
 from airflow_interruptible.ledger import KEY as LEDGER_KEY
 from airflow_interruptible.ledger import Ledger, Record
 
@@ -44,15 +46,14 @@ ENDINGS = {
     "C": Ending.CLEARED,
     "o": Ending.SUCCESS,
 }
-TOLD = {
+TOLD = {  # the rule, and the evidence: the sentence around it is the verdict's
     Ending.INTERRUPTION: ("ec2/imds-notice", "EC2 announced a Spot interruption of this instance: terminate"),
     Ending.INFRASTRUCTURE: ("k8s/shutdown-on-spot", "Pod was terminated in response to imminent node shutdown."),
     Ending.NO_CAPACITY: ("ec2/error-no-capacity", "There is no Spot capacity available that matches your request."),
-    Ending.APPLICATION: (None, "attempt failed (ValueError); charged to the author"),
+    Ending.APPLICATION: (None, "ValueError"),
     Ending.CLEARED: ("airflow/ended-by-person", "A person cleared the task."),
 }
 ERROR = "ValueError: time data '2026-13-01' does not match format '%Y-%m-%d'"
-WHY = {CapacityType.SPOT: "the task is interruptible", CapacityType.ON_DEMAND: "nothing is left to forgive"}
 
 
 @dataclass(frozen=True)
@@ -81,6 +82,9 @@ STORIES = (
 )
 
 
+SCHEDULED = timedelta(seconds=0.4)
+"""How long before its start each try was scheduled."""
+
 PAST_RUNS = 60
 PAST = timedelta(days=6.5)
 
@@ -105,9 +109,11 @@ def write(session: Session, run_id: str, story: Story) -> None:
     records = list(_records(run_id, story, attempts))
     for (attempt, record), letter in zip(records[:-1], story.endings, strict=False):
         session.add(_history(ti, attempt, record, ENDINGS[letter]))
+    ti.dag_run.created_at = min(ti.dag_run.created_at, _time(records[0][1].started))  # no attempt is older than its run
     last_attempt, last = records[-1]
     ti.try_number, ti.max_tries = last_attempt.attempt, story.budget.total_retries
     ti.start_date, ti.end_date = _time(last.started), _time(last.ended)
+    ti.scheduled_dttm = ti.start_date - SCHEDULED
     ti.executor_config = _on(ti, last_attempt.capacity)
     ledger = Ledger(story.budget.total_retries, (0,), {attempt.attempt: record for attempt, record in records})
     state_store.write_state(session, ti, LEDGER_KEY, _document(ledger, records))
@@ -139,10 +145,14 @@ def _records(run_id: str, story: Story, attempts: Sequence[PlannedAttempt]) -> A
     random = Random(f"{run_id}{story.task_id}{story.map_index}")
     lengths = [timedelta(minutes=story.minutes * random.uniform(0.3, 1.6)) for _ in attempts]
     pauses = [timedelta(seconds=random.choice(story.pauses)) for _ in attempts]
+    history = History(True, Account(story.budget))
     started = datetime.now(timezone.utc) - story.ago - sum((*lengths, *pauses), timedelta())
     for attempt, letter, length, pause in zip(attempts, story.endings, lengths, pauses, strict=True):
         cause = ENDINGS[letter].cause_on(attempt.capacity)
-        rule, reason = TOLD.get(ENDINGS[letter], (None, None))
+        rule, evidence = TOLD.get(ENDINGS[letter], (None, ""))
+        placed = history.next_placement
+        verdict = decide(history, Trace(attempt.capacity, cause), evidence) if cause else None
+        history = verdict.history if verdict else history
         yield (
             attempt,
             Record(
@@ -151,8 +161,9 @@ def _records(run_id: str, story: Story, attempts: Sequence[PlannedAttempt]) -> A
                 charge=attempt.charge,
                 started=started.isoformat(),
                 ended=(started + length).isoformat(),
-                reason=(story.reason or reason) if cause else None,
+                reason=(story.reason or verdict.reason) if verdict else None,
                 rule=rule,
+                why=placed.why,
                 where=_where(attempt, random),
                 error=ERROR if ENDINGS[letter] is Ending.APPLICATION else None,
             ),
@@ -177,7 +188,6 @@ def _document(ledger: Ledger, records: Sequence[tuple[PlannedAttempt, Record]]) 
     document = ledger.to_json()
     for attempt, record in records:
         row = document["attempts"][str(attempt.attempt)]
-        row["why"] = WHY[attempt.capacity]
         started, ended = _time(record.started), _time(record.ended)
         if record.rule == "ec2/imds-notice":
             notice = {"at": (ended - timedelta(seconds=118)).isoformat(), "deadline": ended.isoformat()}
@@ -196,6 +206,7 @@ def _history(ti: Any, attempt: PlannedAttempt, record: Record, ending: Ending) -
     row.task_instance_id = uuid.uuid4()
     row.try_number = attempt.attempt
     row.start_date, row.end_date = _time(record.started), _time(record.ended)
+    row.scheduled_dttm = row.start_date - SCHEDULED
     row.duration = (row.end_date - row.start_date).total_seconds()
     row.hostname = record.where["host"]
     row.executor_config = _on(ti, attempt.capacity)
