@@ -15,6 +15,7 @@ MEASURES = {
     "pages": "benchmarks.pages",
     "checkpoint": "benchmarks.checkpoint",
     "notice": "benchmarks.notice",
+    "late": "benchmarks.late",
     "recovery": "benchmarks.recovery",
 }
 """Name on the command line, and in the markers of README.md -> where it is; the slowest last."""

@@ -53,7 +53,8 @@ thousand()
 
 _METHOD = f"""
 Seconds of CPU time, medians of {ROUNDS} fresh processes each, taken in turn (lowest to highest). The file is imported
-and its Dag serialised as by the Dag processor's child process; the start of the process is not counted. Plain Airflow
+and its Dag serialised as by the Dag processor's child process; the start of the process is not counted, nor what the
+Dag processor has loaded before it forks: this package is part of that, where it is installed. Plain Airflow
 runs from a `site-packages` of links to everything but this package, so it has none of our entry points.
 """
 
