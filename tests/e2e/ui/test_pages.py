@@ -210,7 +210,7 @@ def test_a_platform_engineer_finds_the_zone_that_is_bad_and_sends_the_link(visit
     inside.get_by_role("button", name="Reset").click()
 
     inside.get_by_label("Dag", exact=True).fill("TRAIN")
-    expect(inside.locator("section[aria-labelledby=by-dag] tbody tr")).to_have_count(1)
+    expect(inside.locator("section[aria-labelledby=by-dag_id] tbody tr")).to_have_count(1)
     money = inside.locator(".estimate .figure").inner_text()
     inside.get_by_label("Cause", exact=True).select_option("infrastructure")
     expect(inside.locator("#list .badge").first).to_have_text("Infrastructure")
