@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from airflow_interruptible.core.capacity import CapacityType
     from airflow_interruptible.exceptions import Interrupted
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"
 
 __all__ = [
     "CapacityType",

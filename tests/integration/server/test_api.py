@@ -93,7 +93,7 @@ def theirs(deploy: Any) -> Any:
 def shared(deploy: Any, monkeypatch: pytest.MonkeyPatch) -> Any:
     """A task instance of the Dag that a guest may read."""
     deployment = deploy().trigger().start_run(an_hour_ago()).run(record=LOST).reported()
-    monkeypatch.setattr(people, "OPEN_DAG", deployment.dag.dag_id)
+    monkeypatch.setitem(people.ONLY, "guest", deployment.dag.dag_id)
     return deployment
 
 
