@@ -24,7 +24,7 @@ SYSTEM_RETRIES = 30
 def lab(start_lab: StartLab) -> SpotLab:
     """A stack that can do without its api-server for a while, and notices a dead scheduler soon."""
     return start_lab(
-        Path(__file__).parent / "dags",
+        Path(__file__).parents[1] / "contract" / "dags",
         config={
             "scheduler": {
                 "task_instance_heartbeat_timeout": 60,  # longer than an outage: or the scheduler gives the task up

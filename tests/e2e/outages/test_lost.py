@@ -31,7 +31,7 @@ pytestmark = pytest.mark.e2e
 def lab(start_lab: StartLab) -> SpotLab:
     """A stack whose workers and whose scheduler bear an api-server that is away."""
     return start_lab(
-        Path(__file__).parent / "dags",
+        Path(__file__).parents[1] / "contract" / "dags",
         config={
             "scheduler": {
                 "task_instance_heartbeat_timeout": 4 * int(PATIENCE),
