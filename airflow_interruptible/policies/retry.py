@@ -24,6 +24,7 @@ from airflow_interruptible.worker.error_line import error_line
 from airflow_interruptible.worker.evidence import evidence_of
 from airflow_interruptible.worker.fate import ended_by_a_person, fate_of, outside_execute
 from airflow_interruptible.worker.notes import notes_of
+from airflow_interruptible.worker.outage import REPORT_SECONDS
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
@@ -75,7 +76,7 @@ class InterruptibleRetryPolicy(RetryPolicy):
         if context is None:
             log.warning("Airflow gave no context, so this failure is not counted: Airflow's own retry rule applies.")
             return RetryDecision.default()
-        if ended_by_a_person(context["ti"]):
+        if ended_by_a_person(context["ti"], patience=REPORT_SECONDS):  # the first question: then the server is there
             notes_of(context["ti"]).verdict = _BY_A_PERSON
             return RetryDecision.default()
         book = _open(context)

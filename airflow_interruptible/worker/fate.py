@@ -12,6 +12,7 @@ from airflow.sdk.exceptions import AirflowTaskTimeout
 from airflow_interruptible.core.capacity import CapacityType
 from airflow_interruptible.core.cause import Cause, Charge
 from airflow_interruptible.exceptions import Interrupted
+from airflow_interruptible.worker.outage import asked_until_reached
 
 if TYPE_CHECKING:
     from airflow_interruptible.core.evidence import Evidence
@@ -93,14 +94,16 @@ def _of_interruption(interruption: Interrupted, capacity: CapacityType) -> Fate:
     return Fate(Cause.SPOT_INTERRUPTION if reclaimed else Cause.INFRASTRUCTURE, evidence)
 
 
-def ended_by_a_person(ti: Any) -> bool:
+def ended_by_a_person(ti: Any, *, patience: float = 0.0) -> bool:
     """Return whether somebody cleared or marked this task instance while it ran.
 
     The server has then moved it out of ``running``, and refuses whatever the worker reports. Where the server cannot be
     asked, nobody is presumed to have done anything.
+
+    :param patience: for how many seconds to ask again while it cannot be reached.
     """
     try:
-        state = _state_of(ti)
+        state = asked_until_reached(lambda: _state_of(ti), patience)
     except Exception:
         log.warning("The state of this task instance cannot be read; it is taken as still running.", exc_info=True)
         return False

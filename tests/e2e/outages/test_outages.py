@@ -40,7 +40,7 @@ def ledger_path(run: DagRun) -> str:
     return f"/dags/{run.dag_id}/dagRuns/{run.run_id}/taskInstances/{TASK}/state-store/interruptible"
 
 
-@pytest.mark.parametrize(("seconds_down", "grace"), [(6, 4), (3, 60)], ids=["beyond the grace", "within the grace"])
+@pytest.mark.parametrize(("seconds_down", "grace"), [(6, 4), (12, 60)], ids=["beyond the grace", "within the grace"])
 def test_an_api_server_that_is_down_at_the_moment_of_the_interruption(
     lab: SpotLab, seconds_down: float, grace: float
 ) -> None:
