@@ -14,8 +14,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from airflow_interruptible.testing.configuration import StackSettings, stack_environment
+from benchmarks.ec2 import Ec2
 from benchmarks.section import Section, Table, typical
-from tests.aws_api.ec2 import Ec2
 from tests.postgres import postgres
 
 if TYPE_CHECKING:
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 SIZE = 500
 ROUNDS = 20
 _DAG = Path(__file__).parent / "dags_state_update" / "interruptible.py"
-_PROBE = Path(__file__).parent / "probes" / "late.py"
+_ROOT = Path(__file__).parent.parent
 _TOLD = 4000
 _METHOD = f"""
 {SIZE} attempts on as many EC2 instances, in one run on PostgreSQL, whose last heartbeats are 20 s old. One look for all
@@ -85,8 +85,8 @@ def _probe(url: str) -> dict[str, Any]:
             config={"scheduler": {"task_instance_heartbeat_timeout": 300}},
         )  # fmt: skip
         done = subprocess.run(
-            [sys.executable, _PROBE, _DAG, "interruptible", str(SIZE), str(ROUNDS)],
-            env=stack_environment(settings, os.environ), capture_output=True, text=True, check=False,
+            [sys.executable, "-m", "benchmarks.probes.late", _DAG, "interruptible", str(SIZE), str(ROUNDS)],
+            env=stack_environment(settings, os.environ), cwd=_ROOT, capture_output=True, text=True, check=False,
         )  # fmt: skip
     if done.returncode:
         raise RuntimeError(f"the probe failed:\n{done.stdout[-_TOLD:]}{done.stderr[-_TOLD:]}")

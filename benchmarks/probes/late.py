@@ -11,24 +11,19 @@ from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from airflow.dag_processing.bundles.manager import DagBundlesManager
-from airflow.dag_processing.dagbag import BundleDagBag, sync_bag_to_db
 from airflow.executors.base_executor import BaseExecutor
 from airflow.jobs.job import Job
 from airflow.jobs.scheduler_job_runner import SchedulerJobRunner
-from airflow.models.dagrun import get_or_create_dagrun
-from airflow.models.serialized_dag import SerializedDagModel
 from airflow.models.task_state_store import TaskStateStoreModel
 from airflow.models.taskinstance import TaskInstance
-from airflow.utils.db import initdb
 from airflow.utils.session import create_session
-from airflow.utils.types import DagRunTriggeredByType
 from sqlalchemy import func, insert, select
 from uuid6 import uuid7
 
 from airflow_interruptible.core.capacity import CapacityType
 from airflow_interruptible.ledger import KEY, Ledger, Record
 from airflow_interruptible.server.lookout import Watch
+from benchmarks.probes.state_update import prepare
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -36,28 +31,11 @@ if TYPE_CHECKING:
 JOB = 7
 LATE = timedelta(seconds=10)
 SILENT = timedelta(seconds=20)
-_BUNDLE = "dags-folder"
 
 
 def now() -> datetime:
     """Return the time."""
     return datetime.now(timezone.utc)
-
-
-def prepare(file: Path, dag_id: str) -> None:
-    """Make a database with one run of the Dag in the file."""
-    with create_session() as session:
-        initdb(session=session)
-        DagBundlesManager().sync_bundles_to_db(session=session)  # type: ignore[no-untyped-call]
-    sync_bag_to_db(BundleDagBag(dag_folder=file, bundle_path=file.parent, bundle_name=_BUNDLE), _BUNDLE, None)
-    dag = SerializedDagModel.get_dag(dag_id)
-    if dag is None:
-        raise SystemExit(f"{file} does not hold {dag_id}")
-    with create_session() as session:
-        get_or_create_dagrun(
-            dag=dag, run_id="bench", logical_date=None, data_interval=None, run_after=now(), start_date=now(), conf={},
-            triggered_by=DagRunTriggeredByType.TEST, triggering_user_name=None, session=session,
-        )  # fmt: skip
 
 
 def crowd(size: int) -> None:

@@ -146,4 +146,5 @@ def main(file: Path, dag_id: str, rounds: int) -> None:
     print(json.dumps({"ours": ours, "updates": taken}))
 
 
-main(Path(sys.argv[1]), sys.argv[2], int(sys.argv[3]))
+if __name__ == "__main__":
+    main(Path(sys.argv[1]), sys.argv[2], int(sys.argv[3]))

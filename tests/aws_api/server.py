@@ -5,13 +5,11 @@ from __future__ import annotations
 
 import json
 import re
-import threading
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import TYPE_CHECKING, Any, Protocol
+from http.server import BaseHTTPRequestHandler
+from typing import Any, Protocol
 
-if TYPE_CHECKING:
-    from typing_extensions import Self
+from loopback import LoopbackService
 
 
 class ApiError(Exception):
@@ -38,25 +36,14 @@ class Operations:
 
 
 @dataclass
-class AwsApi:
+class AwsApi(LoopbackService):
     """The endpoint. ``asked`` is every request so far, as operation and what was in it."""
 
     services: list[Service]
     asked: list[tuple[str, dict[str, Any]]] = field(default_factory=list)
 
-    def __enter__(self) -> Self:
-        self.server = ThreadingHTTPServer(("127.0.0.1", 0), _handler(self))
-        self.server.daemon_threads = True
-        threading.Thread(target=self.server.serve_forever, daemon=True, name="aws-api").start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.server.shutdown()
-        self.server.server_close()
-
-    @property
-    def url(self) -> str:
-        return f"http://127.0.0.1:{self.server.server_address[1]}"
+    def handler(self) -> type[BaseHTTPRequestHandler]:
+        return _handler(self)
 
     def requests(self, operation: str) -> list[dict[str, Any]]:
         return [request for name, request in self.asked if name == operation]

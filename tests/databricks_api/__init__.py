@@ -11,16 +11,15 @@ import json
 import os
 import signal
 import subprocess
-import threading
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl, urlsplit
 
+from loopback import LoopbackService
+
 if TYPE_CHECKING:
     from collections.abc import Callable
-
-    from typing_extensions import Self
 
 SPOT_LOST = {"code": "SPOT_INSTANCE_TERMINATION", "type": "CLOUD_FAILURE"}
 STOCKOUT = {"code": "CLOUD_PROVIDER_RESOURCE_STOCKOUT", "type": "CLOUD_FAILURE"}
@@ -95,7 +94,7 @@ class Run:
 
 
 @dataclass
-class Databricks:
+class Databricks(LoopbackService):
     """The endpoint. ``asked`` is every request so far; ``watching`` is called with each run that is described."""
 
     runs: dict[int, Run] = field(default_factory=dict)
@@ -103,15 +102,11 @@ class Databricks:
     asked: list[tuple[str, dict[str, Any]]] = field(default_factory=list)
     watching: Callable[[Run], None] = lambda run: None
 
-    def __enter__(self) -> Self:
-        self.server = ThreadingHTTPServer(("127.0.0.1", 0), _handler(self))
-        self.server.daemon_threads = True
-        threading.Thread(target=self.server.serve_forever, daemon=True, name="databricks-api").start()
-        return self
+    def handler(self) -> type[BaseHTTPRequestHandler]:
+        return _handler(self)
 
     def __exit__(self, *_: object) -> None:
-        self.server.shutdown()
-        self.server.server_close()
+        super().__exit__()
         for run in self.runs.values():
             run.cancel()
 

@@ -7,14 +7,11 @@ https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_DescribeInstances.htm
 
 from __future__ import annotations
 
-import threading
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import TYPE_CHECKING
+from http.server import BaseHTTPRequestHandler
 from urllib.parse import parse_qsl
 
-if TYPE_CHECKING:
-    from typing_extensions import Self
+from tests.loopback import LoopbackService
 
 _RECLAIMED = (
     "<stateReason><code>Server.SpotInstanceTermination</code>"
@@ -23,7 +20,7 @@ _RECLAIMED = (
 
 
 @dataclass
-class Ec2:
+class Ec2(LoopbackService):
     """The endpoint.
 
     :param instances: whether each runs still, by its id.
@@ -33,19 +30,9 @@ class Ec2:
     instances: dict[str, bool] = field(default_factory=dict)
     asked: list[list[str]] = field(default_factory=list)
 
-    def __enter__(self) -> Self:
-        self.server = ThreadingHTTPServer(("127.0.0.1", 0), _handler(self))
-        self.server.daemon_threads = True
-        threading.Thread(target=self.server.serve_forever, daemon=True, name="ec2-api").start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.server.shutdown()
-        self.server.server_close()
-
-    @property
-    def url(self) -> str:
-        return f"http://127.0.0.1:{self.server.server_address[1]}"
+    def handler(self) -> type[BaseHTTPRequestHandler]:
+        """Answer forms with XML."""
+        return _handler(self)
 
     def described(self, form: dict[str, str]) -> str:
         """Answer a call whose only filter is one of ids."""
