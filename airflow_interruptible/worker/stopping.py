@@ -62,7 +62,7 @@ class Stop:
     def __init__(self, task: Any, write_down: Callable[[], object]) -> None:
         self.state = Stopping()
         self.told_at: float | None = None
-        self.closed = False
+        self.closed = True  # before it has begun, and once the outcome is decided, signals are Airflow's alone
         self._on_its_way: BaseException | None = None
         self._task = task
         self._write_down = write_down
@@ -83,7 +83,8 @@ class Stop:
 
     def begin(self) -> None:
         """Listen from here on. Outside the main thread, where Python allows no handler, nothing is heard."""
-        if not self._handlers.install():
+        installed, self.closed = self._handlers.install(), False
+        if not installed:
             return
         self._woken = self._handlers.wake()
         if self._woken is not None:
@@ -127,7 +128,6 @@ class Stop:
         """Listen no more: the outcome is decided."""
         with self._sending:
             self.closed = True
-        self._handlers.poke()
         if self.told:  # one more signal must not keep Airflow from reporting it
             self._handlers.forget_pipe()
         else:
@@ -249,8 +249,8 @@ class Stop:
         try:
             if self._wait_until_told(woken):
                 self._see_to_the_end(woken)
-            while not self.closed and os.read(woken, 4096):
-                pass  # whoever writes must find a reader
+            while os.read(woken, 4096):
+                pass  # until the writer is closed, who must find a reader
         except Exception:
             log.warning("An interruption could not be seen to its end.", exc_info=True)
         finally:
