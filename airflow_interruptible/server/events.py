@@ -21,6 +21,7 @@ from airflow_interruptible.server import seam
 from airflow_interruptible.server.apart import apart
 from airflow_interruptible.server.flush import Happened, Turn, turns
 from airflow_interruptible.server.lookout import lookout
+from airflow_interruptible.server.lost_messages import lost_messages
 from airflow_interruptible.server.never_started import never_started, was_helped
 from airflow_interruptible.server.placing import Confs, settle, settle_requeued
 from airflow_interruptible.server.spot_timeout import spot_timeout
@@ -53,6 +54,7 @@ def place_next_attempts(session: Session, new: Sequence[Any], dirty: Sequence[An
         spot_timeout.beat(scheduler)
         lookout.beat(scheduler)
         never_started.beat(scheduler)
+        lost_messages.beat(scheduler)
     traces.leave(session, dirty)
 
 

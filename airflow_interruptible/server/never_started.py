@@ -54,11 +54,15 @@ class Queued:
 
     :param row_id: the id of its row.
     :param since: since when it is queued, as Airflow counts.
+    :param executor: as the row names it, None for the default one.
+    :param external_id: what that calls it, None if it has not said.
     """
 
     row_id: Any
     which: Try
     since: datetime
+    executor: str | None = None
+    external_id: str | None = None
 
 
 @dataclass
@@ -87,20 +91,30 @@ class Watch:
         self.seen = (self.seen & set(tries)) | (there & set(tries))
         self.missing = {which: self.missing.get(which, now) for which in self.seen - there}
         for which, since in list(self.missing.items()):
-            if now - since >= _MISSING and which not in helped:
-                helped[which] = None
-                if requeue(tries[which]):
-                    log.info("Try %d of %s is queued again: its pod was gone before it ran.", which[1], which[0])
-        while len(helped) > _KEPT:
-            helped.pop(next(iter(helped)))
+            if now - since >= _MISSING:
+                help_once(tries[which], "its pod")
 
 
 helped: dict[Try, None] = {}
 """Tries that Airflow was let queue again, the oldest first."""
 
 
+def help_once(one: Queued, what: str) -> None:
+    """Let Airflow queue a try again, unless that was done before.
+
+    :param what: what was gone before it ran.
+    """
+    if one.which in helped:
+        return
+    helped[one.which] = None
+    if requeue(one):
+        log.info("Try %d of %s is queued again: %s was gone before it ran.", one.which[1], one.which[0], what)
+    while len(helped) > _KEPT:
+        helped.pop(next(iter(helped)))
+
+
 def was_helped(key: Key, number: int) -> bool:
-    """Whether a try that Airflow queues again had lost its pod, which tells nothing of spot capacity."""
+    """Whether a try that Airflow queues again had lost what it was to run in, which tells nothing of spot capacity."""
     return (key, number) in helped
 
 
@@ -120,7 +134,7 @@ def queued(job_id: int, after: timedelta) -> Sequence[Queued]:
     with create_session(scoped=False) as session:
         rows = session.scalars(query.order_by(model.queued_dttm).limit(_MOST)).all()
         return [
-            Queued(row.id, (seam.key_of(row), row.try_number), row.queued_dttm)
+            Queued(row.id, (seam.key_of(row), row.try_number), row.queued_dttm, row.executor, row.external_executor_id)
             for row in rows
             if Marker.from_config(row.executor_config) is not None
         ]
@@ -159,7 +173,7 @@ def _was_stuck(session: Session, key: Key) -> bool:
     return session.scalar(select(model.id).where(model.event == seam.STUCK_IN_QUEUED, *same).limit(1)) is not None
 
 
-def _again() -> bool:
+def queues_again() -> bool:
     """Whether Airflow queues a try again at all, which it could be told not to."""
     from airflow.configuration import conf
 
@@ -168,7 +182,7 @@ def _again() -> bool:
 
 def _begin(job_id: int) -> Round | None:
     late = get_settings().late_heartbeat
-    return (Watch(job_id, late).look, _PAUSE) if late and wanted() and _again() else None
+    return (Watch(job_id, late).look, _PAUSE) if late and wanted() and queues_again() else None
 
 
 never_started = Patrol("late_heartbeat", _begin, "Tries whose pod is gone wait for [scheduler] task_queued_timeout.")

@@ -45,8 +45,8 @@ _EXECUTOR = "KubernetesExecutor"
 """Where its class is has changed before, and importing it costs the Kubernetes client; so by its name."""
 
 
-def wanted() -> bool:
-    """Whether this deployment has an executor whose pods may have to wait for a spot node.
+def wanted(executor: str = _EXECUTOR) -> bool:
+    """Whether this deployment has an executor of that kind; by default, one whose pods may wait for a spot node.
 
     The scheduler has loaded them all before its first heartbeat.
     """
@@ -54,7 +54,7 @@ def wanted() -> bool:
 
     names = ExecutorLoader.get_executor_names(validate_teams=False)
     classes = [ExecutorLoader.import_executor_cls(name)[0] for name in names]
-    return any(base.__name__ == _EXECUTOR for each in classes for base in each.__mro__)
+    return any(base.__name__ == executor for each in classes for base in each.__mro__)
 
 
 @dataclass
