@@ -63,9 +63,10 @@ def takers(messages: Collection[str]) -> Iterator[tuple[str, str]]:
     """
     if not messages:
         return
-    from airflow.providers.celery.executors import celery_executor_utils as provider
+    from airflow.providers.celery.executors import celery_executor_utils
 
-    app: Any = provider.app
+    provider: Any = celery_executor_utils
+    app = provider.app
     if not isinstance(app.backend, (provider.BaseKeyValueStoreBackend, provider.DatabaseBackend)):
         return  # any other is asked by a pool of processes, which has no place in a scheduler's thread
     states = provider.BulkStateFetcher(1).get_many([app.AsyncResult(message) for message in messages])
