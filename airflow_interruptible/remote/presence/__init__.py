@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 from airflow_interruptible.remote.limit import latest
 
 if TYPE_CHECKING:
+    import re
     from collections.abc import Hashable, Iterator, Mapping
     from datetime import datetime
 
@@ -174,13 +175,32 @@ def by(lives: Mapping[Token, Life], *names: str) -> dict[tuple[str, ...], dict[T
     return dict(groups)
 
 
-def named_by(lives: Mapping[Token, Life], executor: str) -> dict[str, Token]:
-    """Return the attempts of an executor that has named what they run in, by those names.
+def named_by(lives: Mapping[Token, Life], executor: str, key: str, shape: re.Pattern[str]) -> dict[str, Token]:
+    """Return the attempts of an executor that are known to run in something with a name, by those names.
+
+    What the attempt itself has found out counts more than what its executor says: see :func:`may_be_of`.
 
     :param executor: how the name of its class ends.
+    :param key: under which the ledger has the name.
+    :param shape: what such a name looks like. Services refuse a whole call for one that is none.
     """
-    theirs = {token: life.external_id for token, life in lives.items() if life.executor.endswith(executor)}
-    return {name: token for token, name in theirs.items() if name}
+    named: dict[str, Token] = {}
+    for token, life in lives.items():
+        if life.executor.endswith(executor):
+            own = life.where.get(key, "")
+            if name := own if shape.fullmatch(own) else life.external_id:
+                named[name] = token
+    return named
+
+
+def may_be_of(life: Life, created: datetime | None) -> bool:
+    """Whether what was created then may be what the attempt runs in.
+
+    AwsEcsExecutor and AwsBatchExecutor start a lost task anew themselves, under a new name, and let Airflow have that:
+    ``[aws_ecs_executor] max_run_task_attempts``, 3 by default. Since Airflow lets no try run twice, the copy ends at
+    once, with an error that tells nothing of the attempt.
+    """
+    return life.begun is None or created is None or created <= life.begun
 
 
 def chunks(items: Mapping[Token, Any], size: int) -> Iterator[dict[Token, Any]]:

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime, timedelta, timezone
 from typing import Any
 
 import pytest
@@ -84,6 +85,46 @@ def test_a_stopped_task_of_the_ecs_executor(
     proofs = dict(ecs.gone({1: life("AwsEcsExecutor", ARN)}))
     assert [proof.cause and proof.cause.cause for proof in proofs.values()] == ([cause] if cause else [])
     assert all(proof.what == "its ECS task 0123" for proof in proofs.values())
+
+
+OWN = "0123456789abcdef0123456789abcdef"
+BEGUN = datetime(2026, 1, 1, 12, tzinfo=timezone.utc)  # as the fixture has it
+LATER = BEGUN + timedelta(seconds=40)
+
+
+@pytest.mark.parametrize(("own", "asked"), [(OWN, OWN), (f"{ARN}4", f"{ARN}4"), ("no name\n", ARN), ("", ARN)])
+def test_what_the_container_found_out_counts_more_than_the_executor_s_name(
+    answering: Any, life: Any, own: str, asked: str
+) -> None:
+    """The executor starts a lost task anew, by itself, and names the new one."""
+    known = asked if "/" in asked else f"arn:aws:ecs:us-east-1:1:task/c/{asked}"
+    stopped = {"taskArn": known, "lastStatus": "STOPPED", "stopCode": "SpotInterruption", "createdAt": BEGUN}
+    answering("ecs", ("describe_tasks", {"tasks": [asked]}, {"tasks": [stopped]}))
+    assert len(dict(ecs.gone({1: life("AwsEcsExecutor", ARN, ecs_task=own)}))) == 1
+
+
+def test_a_copy_that_the_ecs_executor_has_started_since_tells_nothing(answering: Any, life: Any) -> None:
+    copy = {
+        "taskArn": ARN,
+        "lastStatus": "STOPPED",
+        "stopCode": "EssentialContainerExited",
+        "containers": [{"exitCode": 1}],
+        "createdAt": LATER,
+    }
+    answering("ecs", ("describe_tasks", {"tasks": [ARN]}, {"tasks": [copy]}))
+    assert not dict(ecs.gone({1: life("AwsEcsExecutor", ARN)}))
+
+
+def test_a_copy_that_the_batch_executor_has_submitted_since_tells_nothing(answering: Any, life: Any) -> None:
+    copy = job(status="FAILED", container={"exitCode": 1}, createdAt=int(LATER.timestamp() * 1000))
+    answering("batch", ("describe_jobs", {"jobs": ["j"]}, {"jobs": [copy]}))
+    assert not dict(batch.gone({1: life("AwsBatchExecutor", "j")}))
+
+
+def test_the_job_s_own_id_counts_more_than_the_executor_s(answering: Any, life: Any) -> None:
+    own = "11112222-3333-4444-5555-666677778888"
+    answering("batch", ("describe_jobs", {"jobs": [own]}, {"jobs": [job(jobId=own, status="FAILED")]}))
+    assert len(dict(batch.gone({1: life("AwsBatchExecutor", "j", batch_job=own)}))) == 1
 
 
 def job(**more: Any) -> dict[str, Any]:
