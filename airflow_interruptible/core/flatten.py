@@ -27,8 +27,9 @@ MAX_VALUES = 64
 
 Path: TypeAlias = tuple[str, ...]
 
-_ENUM_MEMBER = re.compile(r"[A-Z]\w{2,60}\.[A-Z][A-Z0-9_]{2,80}")
-"""How Python prints a member of an enumeration, as the vendors' own clients hand them out: ``State.PREEMPTED``."""
+_ENUM_MEMBER = re.compile(r"<?[A-Z]\w{2,60}\.(?P<name>[A-Z][A-Z0-9_]{2,80})(?:: -?\d{1,9}>)?")
+"""How Python prints a member of an enumeration, as the vendors' own clients hand them out: ``State.PREEMPTED``, and in
+a ``repr`` ``<State.PREEMPTED: 3>``."""
 _CONDITION_STATES = ("true", "false", "unknown")
 _CONDITION_PLACES = ((), ("conditions",), ("condition",))
 """Where a condition is one. A Job's ``podFailurePolicy`` names conditions that no pod may ever have had."""
@@ -128,7 +129,8 @@ def _condition(node: dict[object, object]) -> Path | None:
 
 def _fact(value: object) -> Fact | None:
     if isinstance(value, str):
-        return value.partition(".")[2] if _ENUM_MEMBER.fullmatch(value) else value
+        member = _ENUM_MEMBER.fullmatch(value)
+        return member["name"] if member else value
     if isinstance(value, bool) or (isinstance(value, int) and abs(value) < MAX_INTEGER):
         return value
     if isinstance(value, float) and value.is_integer():

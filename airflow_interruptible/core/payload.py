@@ -7,6 +7,7 @@ the value of a field where its surface says so (a Batch ``statusReason``), and m
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -56,11 +57,21 @@ def _one(
 ) -> tuple[Evidence, tuple[str, object] | None]:
     """What a payload says by itself, and what it wraps."""
     name, spelling = _spelling(reporter, surfaces)
-    if not isinstance(payload, str):
-        return _evidence(name, spelling, place, payload, attempt), None
-    if (parsed := parse_json(payload)) is not None:
-        return _evidence(name, spelling, place, parsed, attempt), None
-    return _evidence(name, spelling, place, payload, attempt), _wrapped(payload, spelling)
+    if isinstance(payload, str) and (parsed := parse_json(payload)) is not None:
+        payload = parsed
+    wrapped = _wrapped(payload, spelling) if isinstance(payload, str) else _sentence(payload, spelling)
+    return _evidence(name, spelling, place, payload, attempt), wrapped
+
+
+def _sentence(line: object, spelling: Surface) -> tuple[str, object] | None:
+    """What a structured log line says, if who says it speaks for itself."""
+    if spelling.sentence is None or not isinstance(line, dict):
+        return None
+    said, by, speakers = spelling.sentence
+    sentence, speaker = line.get(said), line.get(by)
+    if not isinstance(sentence, str) or not isinstance(speaker, str):
+        return None
+    return ("", sentence) if re.fullmatch(speakers, speaker[:MAX_NAME]) else None
 
 
 def _wrapped(message: str, spelling: Surface) -> tuple[str, object] | None:
@@ -130,7 +141,7 @@ def _bare(payload: object, surface: str, spelling: Surface) -> Facts:
     if not isinstance(payload, (str, int)):
         return {}
     place = spelling.strings.get(surface, spelling.strings.get("*", ""))
-    facts: Facts = {field_key(place): (payload,)} if place else {}
+    facts: Facts = flatten({place: payload}, spelling) if place else {}
     facts.update(_read_strings((payload,), spelling))
     return facts
 

@@ -72,6 +72,8 @@ class Surface:
     :param aliases: other spellings of a field, after the envelopes are gone.
     :param strings: payload surface to the field that a bare string there is the value of; ``*`` for any other.
     :param readings: documented strings that carry facts.
+    :param sentence: of a structured log line, the field that holds what was said, the one that names who said it, and a
+        pattern of those who speak for themselves: only their sentences are read.
     :param wrappers: sentences around what somebody else says; the first that matches is unwrapped.
     :param read: fields whose strings are put through ``readings`` too.
     :param history: lists of which only the last item says how it ended.
@@ -88,6 +90,7 @@ class Surface:
     aliases: Mapping[str, str] = field(default_factory=dict)
     strings: Mapping[str, str] = field(default_factory=dict)
     readings: tuple[re.Pattern[str], ...] = ()
+    sentence: tuple[str, str, str] | None = None
     wrappers: tuple[Wrapper, ...] = ()
     read: tuple[str, ...] = ()
     history: tuple[str, ...] = ()

@@ -28,7 +28,7 @@ SURFACE = Surface(
     read=("StatusMessage",),
     readings=(
         reading(r"(?P<detail_type>EC2 [A-Z][\w -]{1,80})"),
-        reading(r"(?P<StateReason__Code>(?:Server|Client)\.[A-Za-z.]+?)(?:: .*)?"),
+        reading(r"(?P<StateReason__Code>(?i:Server|Client)\.[A-Za-z.]+?)(?:: .*)?"),
         reading(r"\[Status\] \w+ \[Code\] (?P<Status__Code>[a-z-]+) \[Message\].*"),
         reading(r"[^\[\]]* \[(?P<Status__Code>[a-z]+-[a-z-]+)\]"),
         reading(r"(?P<Status__Code>[a-z]+-[a-z-]+)(?:: .*)?"),

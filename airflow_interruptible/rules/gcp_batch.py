@@ -58,6 +58,13 @@ RULES = (
         "somebody cancelled or deleted the job",
         source="https://cloud.google.com/batch/docs/reference/rest/v1/projects.locations.jobs#state",
     ),
+    rule(
+        "deleted",
+        {"(text)": says(r"Batch job with name \S{1,300} is being deleted\.?")},
+        Cause.USER_ACTION,
+        "somebody deleted the job",
+        source="https://github.com/apache/airflow/blob/main/providers/google/src/airflow/providers/google/cloud/hooks/cloud_batch.py",
+    ),
     rule("max-runtime", {"exitCode": 50005}, Cause.APPLICATION, "the task ran longer than its own limit"),
     rule("preempted", {"exitCode": 50001}, Cause.SPOT_INTERRUPTION, "Compute Engine took the spot machine back"),
     rule(
