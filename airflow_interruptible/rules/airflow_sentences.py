@@ -17,32 +17,35 @@ MISMATCH = (
 """How the scheduler words an end that only the executor saw, since 2.9; its reason, if any, follows."""
 OLDER_MISMATCH = rf"Executor reports task instance {TASK} finished \(failed\) although the task says it's \w+\."
 
-SPEAKERS = (
+CORE = (
     r"taskinstance|standard_task_runner|local_task_job(?:_runner)?|scheduler_job(?:_runner)?|supervisor|task_runner"
-    r"|triggerer_job(?:_runner)?|base_executor|\w{1,40}_executor(?:_utils)?|base_job_runner|dagrun|waiter_with_logging"
-    r"|waiter|batch_client|batch_waiters|emr|sagemaker|glue|eks|dataproc|cloud_batch|databricks\w{0,20}"
+    r"|triggerer_job(?:_runner)?|base_executor|base_job_runner|dagrun"
+    r"|(?:kubernetes|celery|ecs|batch|edge|local|aws_lambda)_executor(?:_utils)?"
 )
-"""Modules of Airflow and its providers that log their own words. The author's output comes as ``logging_mixin``,
-``subprocess`` and the author's own files, so no other log line is opened."""
-HANDING_ON = "pod|pod_manager|job|ecs|batch|kubernetes_pod|spark_kubernetes|custom_object_launcher"
-"""Modules that log the output of the author's containers, too, which they do as ``INFO``."""
+"""Modules of Airflow that log only their own words. The author's output comes as ``logging_mixin``, ``subprocess`` and
+the author's own files, and no such line is opened."""
+HANDING_ON = (
+    r"pod|pod_manager|pod_launcher|job|custom_object_launcher|spark_kubernetes|kubernetes_pod|waiter(?:_with_logging)?"
+    r"|ecs|batch|batch_client|emr|sagemaker|glue|eks|dataproc|cloud_batch|databricks\w{0,20}"
+)
+"""Modules of the providers, some of which log the output of the author's containers, too. They do so as ``INFO``."""
 
-SAID_BY = r"\[airflow\.(?!task\])[\w.]{1,200}\]"
-"""A logger of Airflow's. ``airflow.task`` is the one that authors use, too."""
+SPEAKER = r"airflow\.(?:jobs|executors|providers\.[\w.]{1,80}\.executors)\.[\w.]{1,120}"
+"""The loggers of the scheduler and the executors. An author may use others of Airflow's, ``airflow.task`` above all."""
 STAMP = r"(?:\[?[\dT:., +Z-]{8,40}(?:[A-Z]{3,4})?\]? )?"
 LOG_LINES = (
     # Airflow 1.10 and 2
-    wrapper(rf"{STAMP}\{{(?:{SPEAKERS})\.py:\d{{1,6}}\}} [A-Z]{{4,8}} - (?P<inner>.+)"),
+    wrapper(rf"{STAMP}\{{(?:{CORE})\.py:\d{{1,6}}\}} [A-Z]{{4,8}} - (?P<inner>.+)"),
     wrapper(rf"{STAMP}\{{(?:{HANDING_ON})\.py:\d{{1,6}}\}} (?:WARNING|ERROR|CRITICAL) - (?P<inner>.+)"),
-    wrapper(rf"(?:\[[^\[\]]{{1,60}}\]){{0,4}}{SAID_BY} (?P<inner>.+)"),
+    wrapper(rf"(?:\[[^\[\]]{{1,60}}\]){{0,4}}\[{SPEAKER}\] (?P<inner>.+)"),
     # Airflow 3
     wrapper(
         r"\d{4}-\d\d-\d\dT[\d:.]{8,20}(?:Z|[+-]\d\d:?\d\d) \[(?:warning|error|critical|info|debug) {0,6}\] "
-        rf"(?P<inner>.+?) +{SAID_BY}(?: loc=\w{{1,80}}\.py:\d{{1,6}}.{{0,400}})?"
+        rf"(?P<inner>.+?) +\[{SPEAKER}\](?: loc=\w{{1,80}}\.py:\d{{1,6}}.{{0,400}})?"
     ),
     wrapper(
         r"(?:Task failed with exception\n)?Traceback \(most recent call last\):\n(?:(?!Traceback \().)*"
-        r"  File \"[^\"\n]{0,400}/airflow/(?:providers|sdk|models|executors|jobs|task)\b[^\"\n]{0,300}\", line \d{1,6},"
+        r"  File \"[^\"\n]{0,400}/(?:site|dist)-packages/airflow/[^\"\n]{0,300}\", line \d{1,6},"
         r" in \w+\n(?:    [^\n]*\n){1,4}(?P<inner>airflow\.[\w.]{1,150}: (?:(?!Traceback \().)*)"
     ),
 )
@@ -50,7 +53,7 @@ LOG_LINES = (
 
 SURFACE = Surface(
     services={"airflow": ("apache-airflow", "celery", "scheduler")},
-    sentence=("event", "logger", r"airflow\.(?!task$)[\w.]{1,200}"),
+    sentence=("event", "logger", SPEAKER),
     wrappers=(
         wrapper(MISMATCH + r" Learn more: \S{1,200} Extra info: (?P<inner>.*)"),
         wrapper(OLDER_MISMATCH + r" ?\(Info: (?P<inner>.*?)\)(?: Was the task killed externally\?)?"),
