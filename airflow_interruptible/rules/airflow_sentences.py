@@ -166,7 +166,7 @@ SURFACE = Surface(
         reading(OLDER_MISMATCH + r".*"),
         reading(
             r"(?:WorkerLostError\(.|(?:celery|billiard)\.exceptions\.WorkerLostError: )?Worker exited prematurely: "
-            r"(?:signal (?P<worker_signal>\d{1,2}) \(\w+\)|exitcode (?P<worker_exit>\d{1,3}))\.? ?Job: \d+\..{0,4}"
+            r"(?:signal (?P<worker_signal>\d{1,2}) \(\w+\)|exitcode (?P<worker_exit>\d{1,3}))\.?(?: ?Job: \d+\.)?.{0,4}"
         ),
     ),
 )
