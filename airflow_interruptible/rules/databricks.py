@@ -177,7 +177,7 @@ RULES = (
             CODE: "CLOUD_PROVIDER_LAUNCH_FAILURE",
             f"{LAUNCH_ERROR} | {STATE_REASON}": says(
                 r"InstanceLimitExceeded|VcpuLimitExceeded|Unauthorized\w*|AccessDenied\w*|AuthFailure|ValidationError"
-                r"|Invalid[A-Z]\w*(?:\.\w{1,40})?|Unsupported\w*|OptInRequired|InsufficientFreeAddressesInSubnet"
+                r"|Invalid[A-Z]\w*(?:\.\w{1,40})?|Unsupported\w*|OptInRequired|PendingVerification|InsufficientFreeAddressesInSubnet"
                 r"|QuotaExceeded|OperationNotAllowed|(?:Linked)?AuthorizationFailed|RequestDisallowedByPolicy|SubnetIsFull"
                 r"|Resource(?:Group)?NotFound|ScopeLocked|Client\.VolumeLimitExceeded\b.*"
             ),
