@@ -114,7 +114,7 @@ def _records(payload: object, spelling: Surface) -> list[Record]:
     for part in parts(payload, spelling):
         facts: Facts = {key: tuple(values) for key, values in part.facts.items()}
         for key in spelling.read:
-            facts.update(_read_strings(facts.get(key, ()), spelling))
+            facts = {**_read_strings(facts.get(key, ()), spelling), **facts}
         own, whole = facts, records[part.whole] if part.whole >= 0 else Record({})
         facts = {**whole.facts, **own}
         names = _names(facts, spelling, own)
