@@ -65,13 +65,23 @@ def _one(
 
 def _sentence(line: object, spelling: Surface) -> tuple[str, object] | None:
     """What a structured log line says, if who says it speaks for itself."""
-    if spelling.sentence is None or not isinstance(line, dict):
-        return None
-    said, by, speakers = spelling.sentence
-    sentence, speaker = line.get(said), line.get(by)
-    if not isinstance(sentence, str) or not isinstance(speaker, str):
-        return None
-    return ("", sentence) if re.fullmatch(speakers, speaker[:MAX_NAME]) else None
+    for sentence in spelling.sentences:
+        said, speaker = _at(line, sentence.said), _at(line, sentence.by)
+        speaks = isinstance(speaker, str) and re.fullmatch(sentence.speakers, speaker[:MAX_TEXT]) is not None
+        if speaks and isinstance(said, str):
+            return "", said
+    return None
+
+
+def _at(node: object, path: Sequence[str | int]) -> object:
+    for step in path:
+        if isinstance(node, dict) and isinstance(step, str):
+            node = node.get(step)
+        elif isinstance(node, list) and isinstance(step, int) and node:
+            node = node[step]
+        else:
+            return None
+    return node
 
 
 def _wrapped(message: str, spelling: Surface) -> tuple[str, object] | None:

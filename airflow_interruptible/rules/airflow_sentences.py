@@ -7,7 +7,7 @@ raise any text, so only sentences of Airflow's own modules are opened, and only 
 
 from __future__ import annotations
 
-from airflow_interruptible.core.surface import Surface, reading, wrapper
+from airflow_interruptible.core.surface import Sentence, Surface, reading, wrapper
 
 TASK = r"<TaskInstance: .{1,300} \[(?P<ti_state>\w+)\].{0,80}>"
 MISMATCH = (
@@ -32,6 +32,8 @@ HANDING_ON = (
 
 SPEAKER = r"airflow\.(?:jobs|executors|providers\.[\w.]{1,80}\.executors)\.[\w.]{1,120}"
 """The loggers of the scheduler and the executors. An author may use others of Airflow's, ``airflow.task`` above all."""
+PACKAGES = "/(?:site|dist)-packages/airflow/"
+"""Where Airflow's own code lies, which raises what a provider worded. A Dag file elsewhere may raise any text."""
 STAMP = r"(?:\[?[\dT:., +Z-]{8,40}(?:[A-Z]{3,4})?\]? )?"
 LOG_LINES = (
     # Airflow 1.10 and 2
@@ -45,7 +47,7 @@ LOG_LINES = (
     ),
     wrapper(
         r"(?:Task failed with exception\n)?Traceback \(most recent call last\):\n(?:(?!Traceback \().)*"
-        r"  File \"[^\"\n]{0,400}/(?:site|dist)-packages/airflow/[^\"\n]{0,300}\", line \d{1,6},"
+        r"  File \"[^\"\n]{0,400}" + PACKAGES + r"[^\"\n]{0,300}\", line \d{1,6},"
         r" in \w+\n(?:    [^\n]*\n){1,4}(?P<inner>airflow\.[\w.]{1,150}: (?:(?!Traceback \().)*)"
     ),
 )
@@ -53,7 +55,10 @@ LOG_LINES = (
 
 SURFACE = Surface(
     services={"airflow": ("apache-airflow", "celery", "scheduler")},
-    sentence=("event", "logger", SPEAKER),
+    sentences=(
+        Sentence(("error_detail", 0, "exc_value"), ("error_detail", 0, "frames", -1, "filename"), rf".*{PACKAGES}.*"),
+        Sentence(("event",), ("logger",), SPEAKER),
+    ),
     wrappers=(
         wrapper(MISMATCH + r" Learn more: \S{1,200} Extra info: (?P<inner>.*)"),
         wrapper(OLDER_MISMATCH + r" ?\(Info: (?P<inner>.*?)\)(?: Was the task killed externally\?)?"),

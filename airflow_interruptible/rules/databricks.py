@@ -177,9 +177,9 @@ RULES = (
             CODE: "CLOUD_PROVIDER_LAUNCH_FAILURE",
             f"{LAUNCH_ERROR} | {STATE_REASON}": says(
                 r"InstanceLimitExceeded|VcpuLimitExceeded|Unauthorized\w*|AccessDenied\w*|AuthFailure|ValidationError"
-                r"|Invalid[A-Z]\w*(?:\.\w{1,40})?|Unsupported\w*|OptInRequired|PendingVerification|InsufficientFreeAddressesInSubnet"
-                r"|QuotaExceeded|OperationNotAllowed|(?:Linked)?AuthorizationFailed|RequestDisallowedByPolicy|SubnetIsFull"
-                r"|Resource(?:Group)?NotFound|ScopeLocked|Client\.VolumeLimitExceeded\b.*"
+                r"|Invalid[A-Z]\w*(?:\.\w{1,40})?|Unsupported\w*|OptInRequired|PendingVerification"
+                r"|InsufficientFreeAddressesInSubnet|QuotaExceeded|OperationNotAllowed|(?:Linked)?AuthorizationFailed"
+                r"|RequestDisallowedByPolicy|SubnetIsFull|Resource(?:Group)?NotFound|ScopeLocked|Client\.VolumeLimitExceeded\b.*"
             ),
         },
         Cause.APPLICATION,

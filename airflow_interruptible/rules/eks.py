@@ -130,8 +130,8 @@ RULES = (
         {
             "reason | conditions.Launched.False.reason": ("LaunchFailed", "CreateInstanceFailed"),
             "message | conditions.Launched.False.message": says(
-                r".*\b(?:MaxSpotInstanceCountExceeded|SpotMaxPriceTooLow|InsufficientInstanceCapacity|UnfulfillableCapacity"
-                r"|SkuNotAvailable|AllocationFailed|ZonalAllocationFailed|OverconstrainedAllocationRequest"
+                r".*\b(?:MaxSpotInstanceCountExceeded|SpotMaxPriceTooLow|InsufficientInstanceCapacity"
+                r"|UnfulfillableCapacity|SkuNotAvailable|AllocationFailed|ZonalAllocationFailed|OverconstrainedAllocationRequest"
                 r"|ZONE_RESOURCE_POOL_EXHAUSTED(?:_WITH_DETAILS)?)\b.*"
             ),
         },
