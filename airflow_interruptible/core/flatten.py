@@ -27,11 +27,14 @@ MAX_VALUES = 64
 
 Path: TypeAlias = tuple[str, ...]
 
-_ENUM_MEMBER = re.compile(r"[A-Z]\w{2,60}\.[A-Z][A-Z0-9_]{2,80}")
-"""How Python prints a member of an enumeration, as the vendors' own clients hand them out: ``State.PREEMPTED``."""
+_ENUM_MEMBER = re.compile(r"<?[A-Z]\w{2,60}\.(?P<name>[A-Z][A-Z0-9_]{2,80})(?:: -?\d{1,9}>)?")
+"""How Python prints a member of an enumeration, as the vendors' own clients hand them out: ``State.PREEMPTED``, and in
+a ``repr`` ``<State.PREEMPTED: 3>``."""
 _CONDITION_STATES = ("true", "false", "unknown")
-_CONDITION_PLACES = ((), ("conditions",), ("condition",))
-"""Where a condition is one. A Job's ``podFailurePolicy`` names conditions that no pod may ever have had."""
+_CONDITION_PLACES = ("conditions", "condition")
+_CONDITION_HOLDERS = ("status", "node", "nodeclaim", "machine", "workload", "job")
+"""Where a condition is one. A Job's ``podFailurePolicy`` names conditions that no pod may ever have had, and what an
+author wrote into an annotation, an argument or a variable may hold any."""
 
 
 @dataclass(slots=True)
@@ -93,7 +96,7 @@ def _children(
         last_only = bool(path) and path[-1] in surface.history
         yield from ((path, item, not path) for item in (node[-1:] if last_only else node))
         return
-    if path[-1:] in _CONDITION_PLACES and (named := _condition(node)) is not None:
+    if _holds_a_condition(path) and (named := _condition(node)) is not None:
         path = named
     for key, value in node.items():
         if isinstance(key, str):
@@ -118,6 +121,10 @@ def _opened(value: str) -> object:
     return value if parsed is None else parsed
 
 
+def _holds_a_condition(path: Path) -> bool:
+    return not path or (path[-1] in _CONDITION_PLACES and all(part in _CONDITION_HOLDERS for part in path[:-1]))
+
+
 def _condition(node: dict[object, object]) -> Path | None:
     """Kubernetes conditions name themselves: ``conditions.DisruptionTarget.True.reason``."""
     kind, status = node.get("type"), str(node.get("status")).casefold()
@@ -128,7 +135,8 @@ def _condition(node: dict[object, object]) -> Path | None:
 
 def _fact(value: object) -> Fact | None:
     if isinstance(value, str):
-        return value.partition(".")[2] if _ENUM_MEMBER.fullmatch(value) else value
+        member = _ENUM_MEMBER.fullmatch(value)
+        return member["name"] if member else value
     if isinstance(value, bool) or (isinstance(value, int) and abs(value) < MAX_INTEGER):
         return value
     if isinstance(value, float) and value.is_integer():

@@ -7,6 +7,7 @@ the value of a field where its surface says so (a Batch ``statusReason``), and m
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -56,11 +57,31 @@ def _one(
 ) -> tuple[Evidence, tuple[str, object] | None]:
     """What a payload says by itself, and what it wraps."""
     name, spelling = _spelling(reporter, surfaces)
-    if not isinstance(payload, str):
-        return _evidence(name, spelling, place, payload, attempt), None
-    if (parsed := parse_json(payload)) is not None:
-        return _evidence(name, spelling, place, parsed, attempt), None
-    return _evidence(name, spelling, place, payload, attempt), _wrapped(payload, spelling)
+    if isinstance(payload, str) and (parsed := parse_json(payload)) is not None:
+        payload = parsed
+    wrapped = _wrapped(payload, spelling) if isinstance(payload, str) else _sentence(payload, spelling)
+    return _evidence(name, spelling, place, payload, attempt), wrapped
+
+
+def _sentence(line: object, spelling: Surface) -> tuple[str, object] | None:
+    """What a structured log line says, if who says it speaks for itself."""
+    for sentence in spelling.sentences:
+        said, speaker = _at(line, sentence.said), _at(line, sentence.by)
+        speaks = isinstance(speaker, str) and re.fullmatch(sentence.speakers, speaker[:MAX_TEXT]) is not None
+        if speaks and isinstance(said, str):
+            return "", said
+    return None
+
+
+def _at(node: object, path: Sequence[str | int]) -> object:
+    for step in path:
+        if isinstance(node, dict) and isinstance(step, str):
+            node = node.get(step)
+        elif isinstance(node, list) and isinstance(step, int) and node:
+            node = node[step]
+        else:
+            return None
+    return node
 
 
 def _wrapped(message: str, spelling: Surface) -> tuple[str, object] | None:
@@ -103,7 +124,7 @@ def _records(payload: object, spelling: Surface) -> list[Record]:
     for part in parts(payload, spelling):
         facts: Facts = {key: tuple(values) for key, values in part.facts.items()}
         for key in spelling.read:
-            facts.update(_read_strings(facts.get(key, ()), spelling))
+            facts = {**_read_strings(facts.get(key, ()), spelling), **facts}
         own, whole = facts, records[part.whole] if part.whole >= 0 else Record({})
         facts = {**whole.facts, **own}
         names = _names(facts, spelling, own)
@@ -130,7 +151,7 @@ def _bare(payload: object, surface: str, spelling: Surface) -> Facts:
     if not isinstance(payload, (str, int)):
         return {}
     place = spelling.strings.get(surface, spelling.strings.get("*", ""))
-    facts: Facts = {field_key(place): (payload,)} if place else {}
+    facts: Facts = flatten({place: payload}, spelling) if place else {}
     facts.update(_read_strings((payload,), spelling))
     return facts
 

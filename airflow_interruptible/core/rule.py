@@ -20,11 +20,14 @@ if TYPE_CHECKING:
     from airflow_interruptible.core.capacity import CapacityType
     from airflow_interruptible.core.cause import Cause
 
+_PARTING = str.maketrans("", "", "_- ")
+
 _MAX_DIGITS = 9
 """Longer numbers are in no range that a rule asks for."""
 
 Test: TypeAlias = "str | int | bool | range | tuple[str | int, ...] | re.Pattern[str]"
-"""What a value is held against. Case never matters, and ``137`` equals ``"137"``: vendors write both."""
+"""What a value is held against. Neither case nor what parts the words of a code matters, and ``137`` equals ``"137"``:
+vendors and their clients write both."""
 
 Observation: TypeAlias = tuple[str, Fact]
 """A field, as the vendor spells it, and the value of it that passed a test."""
@@ -144,7 +147,9 @@ def _folded(test: Test) -> Test:
 
 
 def _word(value: Fact) -> str:
-    return str(value).strip().casefold()
+    """The one spelling of a code: ``SpotInterruption`` and ``SPOT_INTERRUPTION`` are the same."""
+    word = str(value).strip().casefold()
+    return word.translate(_PARTING) if word[-1:].isalpha() else word
 
 
 def _passing(

@@ -48,6 +48,20 @@ def wrapper(pattern: str, service: str = "") -> Wrapper:
 
 
 @dataclass(frozen=True, slots=True)
+class Sentence:
+    """Where a structured log line holds what was said, and who said it.
+
+    :param said: the keys and indexes that lead to what was said.
+    :param by: those that lead to who said it.
+    :param speakers: a pattern of those who speak for themselves: only their sentences are read.
+    """
+
+    said: tuple[str | int, ...]
+    by: tuple[str | int, ...]
+    speakers: str
+
+
+@dataclass(frozen=True, slots=True)
 class Naming:
     """A field that names the machine which the payload is about.
 
@@ -72,6 +86,7 @@ class Surface:
     :param aliases: other spellings of a field, after the envelopes are gone.
     :param strings: payload surface to the field that a bare string there is the value of; ``*`` for any other.
     :param readings: documented strings that carry facts.
+    :param sentences: where structured log lines hold sentences, which are read like messages; the first that counts is.
     :param wrappers: sentences around what somebody else says; the first that matches is unwrapped.
     :param read: fields whose strings are put through ``readings`` too.
     :param history: lists of which only the last item says how it ended.
@@ -88,6 +103,7 @@ class Surface:
     aliases: Mapping[str, str] = field(default_factory=dict)
     strings: Mapping[str, str] = field(default_factory=dict)
     readings: tuple[re.Pattern[str], ...] = ()
+    sentences: tuple[Sentence, ...] = ()
     wrappers: tuple[Wrapper, ...] = ()
     read: tuple[str, ...] = ()
     history: tuple[str, ...] = ()

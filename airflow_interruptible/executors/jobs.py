@@ -171,7 +171,7 @@ class JobExecutor(PlacingExecutor, ABC):
         self._on_spot.discard(key)
 
     def _end_in_words(self, job: _Job) -> str | None:
-        """What the service says of the end of a job, as :mod:`airflow_interruptible.rules.airflow` reads it."""
+        """What the service says of the end of a job, as :mod:`airflow_interruptible.rules` reads it."""
         said: Mapping[str, Any] = {}
         with tolerated("Why an attempt ended cannot be told; it counts as one that said nothing."):
             said = self.end_of(self.described(job.name))

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from airflow_interruptible.rules import (
     airflow,
+    airflow_sentences,
     aws_batch,
     azure,
     azure_batch,
@@ -68,7 +69,7 @@ DEFAULT_RULES = (
 )
 
 DEFAULT_SURFACES = (
-    airflow.SURFACE,
+    airflow_sentences.SURFACE,
     aws_batch.SURFACE,
     ecs.SURFACE,
     kubernetes.SURFACE,

@@ -44,7 +44,7 @@ RETRIES = f"{GUIDE}/job_retries.html"
 STUCK = f"{GUIDE}/job_stuck_in_runnable.html"
 
 REASON = "statusReason | attempts.statusReason | (text)"
-LIMIT = r"(?:(?:Canceled|Terminated) by JobStateTimeLimit action due to reason: )?"
+LIMIT = r"(?:Canceled|Terminated) by JobStateTimeLimit action due to reason: "
 
 rule = Table("batch", ("batch",), JOB)
 
@@ -65,16 +65,16 @@ RULES = (
     ),
     rule(
         "misconfiguration",
-        {REASON: says(LIMIT + r"MISCONFIGURATION:.*")},
+        {REASON: says(rf"(?:{LIMIT})?MISCONFIGURATION:.*")},
         Cause.APPLICATION,
         "the job asks for what its queue can never give",
         source=STUCK,
     ),
     rule(
-        "no-capacity",
+        "waited-too-long",
         {REASON: says(LIMIT + r"CAPACITY:INSUFFICIENT_INSTANCE_CAPACITY.*")},
         Cause.NO_CAPACITY,
-        "no compute environment of the queue could get instances",
+        "no compute environment of the queue could get instances, and the queue's time limit ended the job",
         source=STUCK,
     ),
     rule(
@@ -82,6 +82,13 @@ RULES = (
         {"isTerminated | isCancelled": "True"},
         Cause.USER_ACTION,
         "somebody cancelled or terminated the job, and the exit code is what follows from it",
+    ),
+    rule(
+        "no-capacity",
+        {REASON: says(r"CAPACITY:INSUFFICIENT_INSTANCE_CAPACITY.*")},
+        Cause.NO_CAPACITY,
+        "no compute environment of the queue could get instances",
+        source=STUCK,
     ),
     rule(
         "dependency",

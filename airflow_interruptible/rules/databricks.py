@@ -78,8 +78,12 @@ RUN_CODE = "termination_details.code | code"
 PARAMETERS = "https://docs.databricks.com/dev-tools/api/latest/clusters.html#terminationparameter"
 
 
+PLACES = ("termination_reason.", "details.reason.", "")
+"""Where clusters, their events and messages say why one ended."""
+
+
 def _of(*parameters: str) -> str:
-    return " | ".join(f"{place}parameters.{name}" for name in parameters for place in ("termination_reason.", ""))
+    return " | ".join(f"{place}parameters.{name}" for name in parameters for place in PLACES)
 
 
 STATE_REASON, SPOT_STATUS = _of("aws_instance_state_reason"), _of("aws_spot_request_status")
@@ -172,8 +176,10 @@ RULES = (
         {
             CODE: "CLOUD_PROVIDER_LAUNCH_FAILURE",
             f"{LAUNCH_ERROR} | {STATE_REASON}": says(
-                r"InstanceLimitExceeded|VcpuLimitExceeded|UnauthorizedOperation|InsufficientFreeAddressesInSubnet"
-                r"|QuotaExceeded|OperationNotAllowed|Client\.VolumeLimitExceeded\b.*"
+                r"InstanceLimitExceeded|VcpuLimitExceeded|Unauthorized\w*|AccessDenied\w*|AuthFailure|ValidationError"
+                r"|Invalid[A-Z]\w*(?:\.\w{1,40})?|Unsupported\w*|OptInRequired|PendingVerification"
+                r"|InsufficientFreeAddressesInSubnet|QuotaExceeded|OperationNotAllowed|(?:Linked)?AuthorizationFailed"
+                r"|RequestDisallowedByPolicy|SubnetIsFull|Resource(?:Group)?NotFound|ScopeLocked|Client\.VolumeLimitExceeded\b.*"
             ),
         },
         Cause.APPLICATION,

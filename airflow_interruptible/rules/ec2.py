@@ -28,9 +28,12 @@ SURFACE = Surface(
     read=("StatusMessage",),
     readings=(
         reading(r"(?P<detail_type>EC2 [A-Z][\w -]{1,80})"),
-        reading(r"(?P<StateReason__Code>(?:Server|Client)\.[A-Za-z.]+?)(?:: .*)?"),
+        reading(r"(?P<StateReason__Code>(?i:Server|Client)\.[A-Za-z.]+?)(?:: .*)?"),
         reading(r"\[Status\] \w+ \[Code\] (?P<Status__Code>[a-z-]+) \[Message\].*"),
-        reading(r"[^\[\]]* \[(?P<Status__Code>[a-z]+-[a-z-]+)\]"),
+        reading(
+            r"(?:[\dT:.Z+-]{16,30} : ){0,3}(?:Your )?Spot [Ii]nstance [^\[\]:]{1,200}"
+            r" \[(?P<Status__Code>[a-z]+-[a-z-]+)\]"
+        ),
         reading(r"(?P<Status__Code>[a-z]+-[a-z-]+)(?:: .*)?"),
         reading(
             r"(?:botocore\.exceptions\.)?(?:ClientError: )?"

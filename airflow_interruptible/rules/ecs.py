@@ -59,6 +59,9 @@ FAILURES = f"{GUIDE}/api_failures_messages.html"
 SERVICE_EVENTS = f"{GUIDE}/service-event-messages-list.html"
 STATE = "https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_StateReason.html"
 AGENT = "https://github.com/aws/amazon-ecs-agent/blob/master/agent/app/agent.go"
+OPERATOR = (
+    "https://github.com/apache/airflow/blob/main/providers/amazon/src/airflow/providers/amazon/aws/operators/ecs.py"
+)
 
 REASON = "stoppedReason | statusReason | containers.reason | container.reason | attempts.container.reason | (text)"
 EXIT = "containers.exitCode | container.exitCode | attempts.container.exitCode | exitCode"
@@ -82,11 +85,18 @@ RULES = (
         source=TASK,
     ),
     rule(
-        "stopped-in-those-words",
-        {"stopCode": "UserInitiated", REASON: SPOT_TASK},
+        "stopped-by-person",
+        {"stopCode": "UserInitiated"},
         Cause.USER_ACTION,
-        "somebody stopped the task, and gave this reason",
+        "somebody stopped the task, in whichever words",
         source="https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_StopTask.html",
+    ),
+    rule(
+        "stopped-by-operator",
+        {REASON: says(r"Task killed by the user\.?")},
+        Cause.USER_ACTION,
+        "Airflow's operator was told to stop the task",
+        source=OPERATOR,
     ),
     rule(
         "fargate-spot",
@@ -122,9 +132,6 @@ RULES = (
         {REASON: says(r"Container instance deregistration forced by user\.?")},
         Cause.INFRASTRUCTURE,
         "an operator removed the container instance",
-    ),
-    rule(
-        "stopped-by-person", {"stopCode": "UserInitiated"}, Cause.USER_ACTION, "somebody stopped the task", source=TASK
     ),
     rule(
         "termination-notice-on-spot",

@@ -10,6 +10,10 @@ from airflow_interruptible.core.cause import Cause
 from airflow_interruptible.core.rule import says
 from airflow_interruptible.rules.ecs import ERROR_CODES, FAILURES, PULL, REASON, SERVICE_EVENTS, rule
 
+PLACEMENT = "failures.reason | stoppedReason"
+UNPLACED = r"(?:TaskFailedToStart: )?"
+"""What ``DescribeTasks`` and service events say of a task that found no place; ``RunTask`` gives the reason alone."""
+
 RULES = (
     rule(
         "registry-throttled",
@@ -70,7 +74,7 @@ RULES = (
         {
             REASON: says(
                 r"CannotStartContainerError: .*(?:executable file not found"
-                r"|no such file or directory|permission denied).*"
+                r"|no such file or directory|permission denied|container init was OOM-killed).*"
             )
         },
         Cause.APPLICATION,
@@ -130,8 +134,8 @@ RULES = (
     rule(
         "no-room",
         {
-            "failures.reason": says(
-                r"RESOURCE:.*|EMPTY CAPACITY PROVIDER"
+            PLACEMENT: says(
+                UNPLACED + r"(?:RESOURCE:\S+|EMPTY CAPACITY PROVIDER|NO ACTIVE INSTANCES)\.?"
                 r"|No Container Instances were found in your (?:cluster|capacity provider)\.?"
                 r"|.*\binsufficient (?:CPU units|memory) available\..*"
             )
@@ -169,7 +173,7 @@ RULES = (
     ),
     rule(
         "agent-disconnected",
-        {"failures.reason": "AGENT"},
+        {PLACEMENT: says(UNPLACED + r"AGENT\.?")},
         Cause.INFRASTRUCTURE,
         "the agent of the container instance was disconnected",
         source=FAILURES,
@@ -177,8 +181,9 @@ RULES = (
     rule(
         "placement-attribute",
         {
-            "failures.reason": says(
-                r"ATTRIBUTE|LOCATION|MULTIPLE CAPACITY PROVIDERS|MemberOf placement constraint unsatisfied\.?"
+            PLACEMENT: says(
+                UNPLACED + r"(?:ATTRIBUTE|LOCATION|MULTIPLE CAPACITY PROVIDERS"
+                r"|MemberOf placement constraint unsatisfied)\.?"
             )
         },
         Cause.APPLICATION,

@@ -126,6 +126,20 @@ RULES = (
         source=f"{KARPENTER}/nodeclaim/lifecycle/launch.go",
     ),
     rule(
+        "launch-no-capacity",
+        {
+            "reason | conditions.Launched.False.reason": ("LaunchFailed", "CreateInstanceFailed"),
+            "message | conditions.Launched.False.message": says(
+                r".*\b(?:MaxSpotInstanceCountExceeded|SpotMaxPriceTooLow|InsufficientInstanceCapacity"
+                r"|UnfulfillableCapacity|SkuNotAvailable|AllocationFailed|ZonalAllocationFailed|OverconstrainedAllocationRequest"
+                r"|ZONE_RESOURCE_POOL_EXHAUSTED(?:_WITH_DETAILS)?)\b.*"
+            ),
+        },
+        Cause.NO_CAPACITY,
+        "the cloud had no such capacity",
+        source=f"{KARPENTER}/nodeclaim/lifecycle/launch.go",
+    ),
+    rule(
         "no-capacity",
         {"reason | conditions.Launched.False.reason": "InsufficientCapacityError"},
         Cause.NO_CAPACITY,

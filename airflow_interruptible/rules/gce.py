@@ -220,7 +220,8 @@ RULES = (
         "spot-quota-message",
         {
             "statusMessage | details | (text)": says(
-                r"(?:Instance \S{1,80} creation failed: )?(?:Quota .?PREEMPTIBLE_[A-Z0-9_]{2,60}.? exceeded"
+                r"(?:google\.api_core\.exceptions\.\w{1,60}: )?(?:\d{3} )?(?:Instance \S{1,80} creation failed: )?"
+                r"(?:Quota .?PREEMPTIBLE_[A-Z0-9_]{2,60}.? exceeded"
                 r"|Insufficient .?PREEMPTIBLE_[A-Z0-9_]{2,60}.? quota)\..*"
             )
         },

@@ -46,6 +46,8 @@ SURFACE = Surface(
 )
 
 DOCS = "https://cloud.google.com/batch/docs"
+CROMWELL = "https://github.com/broadinstitute/cromwell/blob/develop/supportedBackends/google/batch/src/main/scala/cromwell/backend/google/batch/models/RunStatus.scala"
+"""Which words Google's documentation and Cromwell use for the codes."""
 EXIT_CODES = f"{DOCS}/troubleshooting#reserved-exit-codes"
 
 rule = Table("gcpbatch", ("gcpbatch",), EXIT_CODES)
@@ -58,8 +60,35 @@ RULES = (
         "somebody cancelled or deleted the job",
         source="https://cloud.google.com/batch/docs/reference/rest/v1/projects.locations.jobs#state",
     ),
+    rule(
+        "deleted",
+        {"(text)": says(r"Batch job with name \S{1,300} is being deleted\.?")},
+        Cause.USER_ACTION,
+        "somebody deleted the job",
+        source="https://github.com/apache/airflow/blob/main/providers/google/src/airflow/providers/google/cloud/hooks/cloud_batch.py",
+    ),
     rule("max-runtime", {"exitCode": 50005}, Cause.APPLICATION, "the task ran longer than its own limit"),
     rule("preempted", {"exitCode": 50001}, Cause.SPOT_INTERRUPTION, "Compute Engine took the spot machine back"),
+    rule(
+        "preempted-words",
+        {"(text) | description": says(r"A Spot VM for the job was preempted during run time\.?")},
+        Cause.SPOT_INTERRUPTION,
+        "Compute Engine took the spot machine back",
+        source=CROMWELL,
+    ),
+    rule(
+        "vm-lost-words",
+        {
+            "(text) | description": says(
+                r"(?:There was a timeout in the backend that caused a VM for the job to no longer receive updates"
+                r"|A VM for the job unexpectedly rebooted during run time"
+                r"|A VM for a job is unexpectedly recreated during run time)\.?"
+            )
+        },
+        Cause.INFRASTRUCTURE,
+        "the machine stopped reporting, rebooted or was recreated",
+        source=CROMWELL,
+    ),
     rule(
         "vm-lost",
         {"exitCode": (50002, 50003, 50006)},

@@ -43,7 +43,7 @@ RULES = (
     ),
     rule(
         "launch-failed",
-        {MESSAGE: says(r"Internal service error\b.*")},
+        {MESSAGE: says(r"Internal service error\b(?!.*\b(?:[Ii]nvalid|denied|not authorized)\b).*")},
         Cause.INFRASTRUCTURE,
         "Glue had an internal error",
         source=TROUBLES,

@@ -65,9 +65,10 @@ RULES = (
     rule(
         "container-config",
         {
-            "waiting.reason | reason": words(
-                "CreateContainerConfigError CreateContainerError RunContainerError CrashLoopBackOff"
-            )
+            "waiting.reason | reason": words("""
+                CreateContainerConfigError CreateContainerError RunContainerError CrashLoopBackOff PreCreateHookError
+                PreStartHookError PostStartHookError RunInitContainerError VerifyNonRootError
+            """)
         },
         Cause.APPLICATION,
         "the container could not be started as the pod describes it",

@@ -138,6 +138,20 @@ RULES = (
         source=VISIBILITY,
     ),
     rule(
+        "scale-up-settings",
+        {
+            "reason": ("FailedScaleUp", "FailedToScaleUpGroup", "ScaleUpFailed"),
+            "message": says(
+                r".*\b(?:IP space exhausted|service account deleted|AccessDenied|UnauthorizedOperation"
+                r"|ValidationError|InvalidParameter\w*|InsufficientFreeAddressesInSubnet|(?:Linked)?AuthorizationFailed"
+                r"|RequestDisallowedByPolicy|SubnetIsFull)\b.*"
+            ),
+        },
+        Cause.APPLICATION,
+        "the settings of the project or of the node group do not allow the node",
+        source=VISIBILITY,
+    ),
+    rule(
         "failed-scale-up",
         {"reason": ("FailedScaleUp", "FailedToScaleUpGroup", "ScaleUpFailed")},
         Cause.NO_CAPACITY,
@@ -149,6 +163,13 @@ RULES = (
         {"messageId": "scale.up.error.quota.exceeded"},
         Cause.APPLICATION,
         "a quota of the project is used up",
+        source=VISIBILITY,
+    ),
+    rule(
+        "scale-up-log-settings",
+        {"messageId": ("scale.up.error.ip.space.exhausted", "scale.up.error.service.account.deleted")},
+        Cause.APPLICATION,
+        "the settings of the project do not allow the node",
         source=VISIBILITY,
     ),
     rule(

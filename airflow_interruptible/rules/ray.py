@@ -24,6 +24,8 @@ ERRORS = "https://docs.ray.io/en/latest/ray-core/api/exceptions.html"
 OOM = "https://docs.ray.io/en/latest/ray-core/scheduling/ray-oom-prevention.html"
 
 REASON = "reason | NodeDeathInfo.reason | death_reason | DeathReason"
+NUMBER = "DeathReason | NodeDeathInfo.reason"
+"""``ray.nodes()`` gives the number of the enumeration, not its name."""
 EXIT = "exit_type | exitType | error_type | errorType"
 NODE_DIED = r"(?:.{0,400}\n)?\s*The actor died because its node has died\. Node Id: [0-9a-f]{1,64}\s+"
 
@@ -45,7 +47,14 @@ RULES = (
         source=AUTOSCALER,
     ),
     rule("died-preempted", {REASON: "AUTOSCALER_DRAIN_PREEMPTED"}, Cause.SPOT_INTERRUPTION, "the node was preempted"),
+    rule("died-preempted-number", {NUMBER: 3}, Cause.SPOT_INTERRUPTION, "the node was preempted"),
     rule("died-idle", {REASON: "AUTOSCALER_DRAIN_IDLE"}, Cause.INFRASTRUCTURE, "the autoscaler removed an idle node"),
+    rule(
+        "died-otherwise-number",
+        {NUMBER: (2, 4)},
+        Cause.INFRASTRUCTURE,
+        "the node died unexpectedly, or the autoscaler removed it",
+    ),
     rule(
         "died-unexpectedly",
         {REASON: "UNEXPECTED_TERMINATION"},
@@ -94,7 +103,18 @@ RULES = (
     ),
     rule(
         "exit-undecided",
-        {EXIT: words("SYSTEM_ERROR INTENDED_SYSTEM_EXIT INTENDED_USER_EXIT WORKER_DIED ACTOR_DIED ACTOR_UNAVAILABLE")},
+        {
+            EXIT: words("""
+                SYSTEM_ERROR INTENDED_SYSTEM_EXIT INTENDED_USER_EXIT WORKER_DIED ACTOR_DIED ACTOR_UNAVAILABLE OWNER_DIED
+                ACTOR_CREATION_FAILED OBJECT_LOST OBJECT_DELETED OBJECT_FREED OBJECT_FETCH_TIMED_OUT OUT_OF_DISK_ERROR
+                OBJECT_UNRECONSTRUCTABLE_MAX_ATTEMPTS_EXCEEDED OBJECT_UNRECONSTRUCTABLE_LINEAGE_EVICTED
+                OBJECT_UNRECONSTRUCTABLE_PUT OBJECT_UNRECONSTRUCTABLE_RETRIES_DISABLED
+                OBJECT_UNRECONSTRUCTABLE_BORROWED OBJECT_UNRECONSTRUCTABLE_REF_NOT_FOUND
+                OBJECT_UNRECONSTRUCTABLE_TASK_CANCELLED OBJECT_UNRECONSTRUCTABLE_LINEAGE_DISABLED
+                TASK_PLACEMENT_GROUP_REMOVED ACTOR_PLACEMENT_GROUP_REMOVED TASK_UNSCHEDULABLE_ERROR
+                ACTOR_UNSCHEDULABLE_ERROR WORKER_STARTUP_FAILED GENERATOR_TASK_FAILED_FOR_OBJECT_RECONSTRUCTION
+            """)
+        },
         Cause.UNKNOWN,
         "the worker ended, and this does not say why",
     ),
@@ -121,7 +141,7 @@ RULES = (
     ),
     rule(
         "actor-spot-killed",
-        {"(text)": says(r"\s*The actor's node was killed by a spot preemption\.?")},
+        {"(text)": says(r"\s*(?:The actor's node was killed by a spot preemption|Actor died by preemption)\.?")},
         Cause.SPOT_INTERRUPTION,
         "the actor's node was preempted",
         source=ERRORS,

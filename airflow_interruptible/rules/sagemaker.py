@@ -18,7 +18,7 @@ SURFACE = Surface(
         reading(r"SageMaker job failed because (?P<FailureReason>.*)"),
         reading(
             r"(?:(?:sagemaker\.exceptions\.)?(?:UnexpectedStatusException|CapacityError): )?"
-            r"Error for (?:Training|Processing|Transform) job \S{1,80}: (?:Failed|Stopped)\. "
+            r"Error for (?:Training|Processing|Transform) job \S{1,80}: (?:Failed|Stopped)\.? "
             r"Reason: (?P<FailureReason>.*)"
         ),
         reading(r"(?P<SecondaryStatus>Interrupted|MaxRuntimeExceeded|MaxWaitTimeExceeded)"),
@@ -61,8 +61,8 @@ RULES = (
         "spot-limit",
         {
             FAILURE: says(
-                r"(?:ClientError: )?(?:ResourceLimitExceeded: "
-                r"|An error occurred \(ResourceLimitExceeded\) when calling the \w{1,40} operation[^:]{0,40}: )?"
+                r"(?:botocore\.(?:errorfactory|exceptions)\.)?(?:ClientError: )?(?:ResourceLimitExceeded: )?"
+                r"(?:An error occurred \(ResourceLimitExceeded\) when calling the \w{1,40} operation[^:]{0,40}: )?"
                 r"The account-level service limit .{1,80} for spot training job usage. is .*"
             )
         },

@@ -7,13 +7,14 @@ The trap: in YARN's mouth "preempted" is the fair scheduler's word, and never ab
 from __future__ import annotations
 
 from airflow_interruptible.core.cause import Cause
-from airflow_interruptible.core.rule import Table, says
+from airflow_interruptible.core.rule import Table, says, words
 
 YARN = "https://github.com/apache/hadoop/blob/trunk/hadoop-yarn-project/hadoop-yarn/hadoop-yarn-server/hadoop-yarn-server-resourcemanager/src/main/java/org/apache/hadoop/yarn/server/resourcemanager/scheduler/SchedulerUtils.java"
 STATUS = "https://hadoop.apache.org/docs/stable/api/org/apache/hadoop/yarn/api/records/ContainerExitStatus.html"
 LOSS = "https://github.com/apache/spark/blob/master/core/src/main/scala/org/apache/spark/scheduler/ExecutorLossReason.scala"
 DATABRICKS = "https://docs.databricks.com/en/compute/configure.html#decommission-spot-instances"
 
+EXIT = "exitStatus | exit_status"
 MESSAGE = "(text) | StateChangeReason.Message | ErrorMessage | details | state_message | Reason"
 LOST = r"(?:ExecutorLostFailure \(executor \d{1,6} exited [^)]{0,80}\) Reason: )?"
 YARN_EXIT = r"(?:Container marked as failed: \S+ on host: \S+ Exit status: -?\d{1,3}\. Diagnostics: )?"
@@ -30,7 +31,7 @@ RULES = (
     ),
     rule(
         "yarn-memory-status",
-        {"exitStatus | exit_status": ("-103", "-104")},
+        {EXIT: words("-103 -104 KILLED_EXCEEDED_VMEM KILLED_EXCEEDED_PMEM")},
         Cause.APPLICATION,
         "a container used more memory than it has",
         source=STATUS,
@@ -74,14 +75,18 @@ RULES = (
     ),
     rule(
         "logs",
-        {"exitStatus | exit_status": "-109"},
+        {EXIT: words("-109 KILLED_FOR_EXCESS_LOGS")},
         Cause.APPLICATION,
         "a container wrote more logs than it may",
         source=STATUS,
     ),
     rule(
         "yarn-undecided",
-        {"exitStatus | exit_status": ("-105", "-106", "-107", "-1000")},
+        {
+            EXIT: words("""
+                -105 -106 -107 -1000 KILLED_BY_APPMASTER KILLED_BY_RESOURCEMANAGER KILLED_AFTER_APP_COMPLETION INVALID
+            """)
+        },
         Cause.UNKNOWN,
         "YARN ended the container on request, and the status does not say whose",
         source=STATUS,
@@ -95,7 +100,7 @@ RULES = (
     ),
     rule(
         "yarn-status",
-        {"exitStatus | exit_status": ("-100", "-101", "-102", "-108")},
+        {EXIT: words("-100 -101 -102 -108 ABORTED DISKS_FAILED PREEMPTED KILLED_BY_CONTAINER_SCHEDULER")},
         Cause.INFRASTRUCTURE,
         "YARN ended the container: a lost node, a failed disk, another queue",
         source=STATUS,

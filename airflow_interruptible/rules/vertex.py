@@ -8,12 +8,27 @@ from __future__ import annotations
 
 from airflow_interruptible.core.cause import Cause
 from airflow_interruptible.core.rule import Table, says, words
-from airflow_interruptible.core.surface import Surface
+from airflow_interruptible.core.surface import Surface, reading
 
 SURFACE = Surface(
     services={"vertex": ("vertexai", "vertex-ai", "vertex_ai", "aiplatform")},
     envelopes=("customJob", "job", "trainingPipeline", "body"),
     strings={"statusReason": "error.message"},
+    readings=(
+        # google-cloud-aiplatform, and the service itself
+        reading(
+            r"(?:RuntimeError: )?(?:Training|Job|Custom [Jj]ob) failed with:\s+code: (?P<error__code>\d{1,3})\s+"
+            r"message: \"(?P<error__message>(?:[^\"\\]|\\.)*)\"\s*"
+        ),
+        reading(
+            r"(?:[\w.]{1,100}AiPlatformException: )?code=(?P<error__status>[A-Z_]{2,40}), "
+            r"message=(?P<error__message>.*?), cause=.*"
+        ),
+        reading(
+            r"(?:google\.api_core\.exceptions\.\w{1,60}: )?(?P<error__code>[45]\d\d) "
+            r"(?P<error__message>(?:The following quota metrics exceed quota limits|Resources are insufficient in) ?.*)"
+        ),
+    ),
 )
 
 DOCS = "https://cloud.google.com/vertex-ai/docs"
@@ -90,7 +105,7 @@ RULES = (
     ),
     rule(
         "internal",
-        {MESSAGE: says(r"Internal error (?:occurred|encountered).*")},
+        {MESSAGE: says(r"Internal error (?:occurred|encountered).*|INTERNAL\.?")},
         Cause.INFRASTRUCTURE,
         "Vertex AI had an internal error",
         source=TRAINING,

@@ -54,6 +54,57 @@ def test_conditions_name_themselves() -> None:
     )
 
 
+@pytest.mark.parametrize("member", ["State.PREEMPTED", "<State.PREEMPTED: 5>"])
+def test_a_member_of_an_enumeration_is_its_name(member: str) -> None:
+    assert reading("gce", "event", {"state": member}).facts["state"] == ("PREEMPTED",)
+    assert reading("azurebatch", "statusReason", member).facts["batchnodestate"] == ("PREEMPTED",)
+
+
+@pytest.mark.parametrize(
+    ("logger", "counts"),
+    [
+        ("airflow.providers.cncf.kubernetes.executors.kubernetes_executor", True),
+        ("airflow.task", False),
+        ("task.stdout", False),
+        ("etl", False),
+        (None, False),
+    ],
+)
+def test_of_a_structured_log_line_only_airflows_own_sentences_are_read(logger: object, counts: bool) -> None:
+    line = {"level": "warning", "event": "Pod failed because of NodeLost", "logger": logger}
+
+    for payload in (line, json.dumps(line)):
+        assert (reading("airflow", "log line", payload).service == "k8s") is counts
+        assert (
+            classify(reading("airflow", "log line", payload), DEFAULT_RULES).cause.charge is Charge.SYSTEM
+        ) is counts
+
+
+@pytest.mark.parametrize(
+    ("file", "counts"),
+    [
+        ("/home/airflow/.local/lib/python3.12/site-packages/airflow/providers/amazon/aws/operators/ecs.py", True),
+        ("/opt/airflow/dags/etl.py", False),
+        (7, False),
+    ],
+)
+def test_of_a_structured_exception_only_what_airflow_raised_is_read(file: object, counts: bool) -> None:
+    runner = {"filename": "/usr/lib/python3/site-packages/airflow/sdk/execution_time/task_runner.py", "lineno": 1}
+    said = "The task failed to start due to: TaskFailedToStart: AGENT"
+    error = {"exc_type": "EcsTaskFailToStart", "exc_value": said, "frames": [runner, {"filename": file, "lineno": 2}]}
+    line = {"event": "Task failed with exception", "logger": "task", "error_detail": [error]}
+
+    answer = classify(reading("airflow", "log line", line), DEFAULT_RULES)
+
+    assert (answer.rule == "ecs/agent-disconnected") is counts
+    assert (answer.cause.charge is Charge.SYSTEM) is counts
+
+
+@pytest.mark.parametrize("detail", [None, [], {}, "x", [[]], [{"exc_value": "x", "frames": []}]])
+def test_a_structured_exception_of_another_shape_says_nothing(detail: object) -> None:
+    assert reading("airflow", "log line", {"event": "x", "error_detail": detail}).service == "airflow"
+
+
 def test_a_bare_string_is_a_field_where_its_surface_says_so_and_text_elsewhere() -> None:
     field, text = reading("batch", "statusReason", "Task failed to start"), reading("batch", "log line", "Task failed")
 

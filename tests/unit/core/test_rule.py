@@ -20,6 +20,11 @@ def matches(test: Test, *values: Fact) -> bool:
     [
         ("SpotInterruption", "spotinterruption", True),
         ("SpotInterruption", "SpotInterruptions", False),
+        ("SpotInterruption", "SPOT_INTERRUPTION", True),
+        ("NODE_FAIL", "NodeFail", True),
+        (-1, 1, False),
+        ("-103", 103, False),
+        ("-103", -103, True),
         (137, "137", True),
         ("137", 137, True),
         ("True", True, True),
