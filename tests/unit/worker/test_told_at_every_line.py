@@ -21,7 +21,6 @@ import pytest
 from waiting import until
 
 import airflow_interruptible
-from airflow_interruptible.worker import stopping
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -126,7 +125,6 @@ def live(bench: Any, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., 
 
     runner: Any = SimpleNamespace(SUPERVISOR_COMMS=None, run=None, _run_task_and_map_outcome=_run_task_and_map_outcome)
     monkeypatch.setitem(sys.modules, "airflow.sdk.execution_time.task_runner", runner)
-    monkeypatch.setattr(stopping, "ERROR_SECONDS", 0.05)
     before = {signum: signal.getsignal(signum) for signum in (SIGTERM, signal.SIGINT)}
 
     def one(work: Callable[[], None], place: Place | None = None) -> Life:
