@@ -25,7 +25,8 @@ if TYPE_CHECKING:
 
 TASK = "wait"
 EXECUTORS = (
-    "CeleryExecutor,KubernetesExecutor,ecs:airflow.providers.amazon.aws.executors.ecs.ecs_executor.AwsEcsExecutor"
+    "CeleryExecutor,KubernetesExecutor,ecs:airflow.providers.amazon.aws.executors.ecs.ecs_executor.AwsEcsExecutor,"
+    "ours:airflow_interruptible.executors.ecs.InterruptibleAwsEcsExecutor"
 )
 TITLES = {
     "kubernetes": "KubernetesExecutor: the machine under a node",
@@ -42,9 +43,10 @@ _QUIET = 5.0
 
 _METHOD = f"""
 SIGKILL of everything on the machine, under unmodified executors in one stack on PostgreSQL, with Airflow's default
-settings as above. Kubernetes, ECS and EC2 are endpoints whose pods, tasks and instances are processes of one machine;
-redis and Celery's workers are real. ECS and EC2 know of the loss at once. The object of a node outlives its machine by
-{NODE_SECONDS:g} s, and its pods are collected {QUARANTINE:g} s later, as is Kubernetes' default. One run each.
+settings as above; our tasks on ECS under InterruptibleAwsEcsExecutor. Kubernetes, ECS and EC2 are endpoints whose
+pods, tasks and instances are processes of one machine; redis and Celery's workers are real. ECS and EC2 know of the
+loss at once. The object of a node outlives its machine by {NODE_SECONDS:g} s, and its pods are collected
+{QUARANTINE:g} s later, as is Kubernetes' default. One run each.
 """
 _NOTES = (
     """

@@ -8,6 +8,9 @@ from airflow.sdk import dag, task
 
 FOR_EVER = 7200
 EXECUTORS = {"kubernetes": "KubernetesExecutor", "ecs": "ecs", "celery": "CeleryExecutor"}
+OURS = "ours"
+"""The stock executor of ECS, which launches the dead attempt again, with that trap taken out: docs/aws.md."""
+
 VARIANTS = {
     "plain": (task, {}),
     "plain_at_once": (task, {"retry_delay": timedelta(0)}),
@@ -28,7 +31,8 @@ def build(variant, place):
 
     @dag(dag_id=f"{variant}_{place}", schedule=None, default_args={"retries": 2, **defaults})
     def waiting():
-        decorator(wait, executor=EXECUTORS[place])()
+        executor = OURS if (variant, place) == ("interruptible", "ecs") else EXECUTORS[place]
+        decorator(wait, executor=executor)()
 
     waiting()
 

@@ -138,10 +138,12 @@ class Ecs(Operations):
         return {"tasks": [{**task.described(), "lastStatus": "PROVISIONING"}], "failures": []}
 
     def describe_tasks(self, request: dict[str, Any]) -> dict[str, Any]:
-        known = [self.tasks[arn] for arn in request["tasks"] if arn in self.tasks]
+        """By ARN, or by its last part."""
+        by_name = {name: task for arn, task in self.tasks.items() for name in (arn, arn.rpartition("/")[2])}
+        known = [by_name[name] for name in request["tasks"] if name in by_name]
         for task in known:
             self.watching(task)
-        missing = [arn for arn in request["tasks"] if arn not in self.tasks]
+        missing = [name for name in request["tasks"] if name not in by_name]
         failures = [{"arn": arn, "reason": "MISSING"} for arn in missing]
         return {"tasks": [task.described() for task in known], "failures": failures}
 
