@@ -17,5 +17,6 @@ MEASURES = {
     "notice": "benchmarks.notice",
     "late": "benchmarks.late",
     "recovery": "benchmarks.recovery",
+    "lost": "benchmarks.lost",
 }
 """Name on the command line, and in the markers of README.md -> where it is; the slowest last."""

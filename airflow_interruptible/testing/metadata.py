@@ -48,13 +48,19 @@ class FakeEC2Metadata(FakeMetadata):
     faults = FakeMetadata.faults | {Fault.TOKEN_HANGS, Fault.TOKEN_REJECTED}
 
     def __init__(
-        self, *, spot: bool = True, require_token: bool = True, host: str = "127.0.0.1", port: int = 0
+        self,
+        *,
+        spot: bool = True,
+        require_token: bool = True,
+        instance_id: str = "i-0fa4e0000000000ed",
+        host: str = "127.0.0.1",
+        port: int = 0,
     ) -> None:
         super().__init__(host=host, port=port)
         self._require_token = require_token
         self._tokens: dict[str, float] = {}
         self._items = {
-            "instance-id": "i-0fa4e0000000000ed",
+            "instance-id": instance_id,
             "instance-life-cycle": "spot" if spot else "on-demand",
             "instance-type": "m7g.xlarge",
             "placement/availability-zone": "eu-central-1a",

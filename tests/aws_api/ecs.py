@@ -11,12 +11,17 @@ import uuid
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+import psutil
+
 from aws_api.server import ApiError, Operations
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
 ARN = "arn:aws:ecs:us-east-1:123456789012"
+METADATA = "http://169.254.170.2/v4"
+"""Which a container finds in its environment. On Fargate, the rest is the task's id."""
+
 GRACE = 0.3
 """Seconds between SIGTERM and SIGKILL; 30 in life."""
 
@@ -24,18 +29,29 @@ GRACE = 0.3
 class Task:
     """One task of one container."""
 
-    def __init__(self, request: dict[str, Any], instead: list[str] | None) -> None:
+    def __init__(
+        self, request: dict[str, Any], instead: list[str] | None, env: Mapping[str, str] | None = None
+    ) -> None:
         strategy = request.get("capacityProviderStrategy") or [{}]
         self.request, self.provider = request, strategy[0].get("capacityProvider")
-        self.arn = f"{ARN}:task/{request['cluster']}/{uuid.uuid4().hex}"
+        name = uuid.uuid4().hex
+        self.arn = f"{ARN}:task/{request['cluster']}/{name}"
         self.stop_code = self.reason = None
         override = request["overrides"]["containerOverrides"][0]
         self.provisioned = True
-        self.process = subprocess.Popen(instead or override["command"], start_new_session=True)
+        known = {**(os.environ if env is None else env), "ECS_CONTAINER_METADATA_URI_V4": f"{METADATA}/{name}-1"}
+        self.process = subprocess.Popen(instead or override["command"], env=known, start_new_session=True)
 
     @property
     def over(self) -> bool:
         return self.process.poll() is not None
+
+    def vanish(self, code: str, reason: str) -> None:
+        """Take its machine away, without a word to whatever runs there."""
+        self.stop_code, self.reason = code, reason
+        for process in [*psutil.Process(self.process.pid).children(recursive=True), self.process]:
+            process.kill()
+        self.process.wait()
 
     def stop(self, code: str, reason: str) -> None:
         """End it as ECS does."""
@@ -83,6 +99,7 @@ class Ecs(Operations):
     :param watching: called with each task that is described, before the answer.
     :param instead: what runs in the place of a task's own command.
     :param hosts: whether there are hosts for tasks; without, they stay ``PROVISIONING``.
+    :param env: what tasks find in their environment; None is this process's own.
     """
 
     providers: tuple[str, ...] = ("FARGATE_SPOT", "FARGATE")
@@ -91,6 +108,7 @@ class Ecs(Operations):
     watching: Callable[[Task], None] = lambda task: None
     instead: list[str] | None = None
     hosts: bool = True
+    env: Mapping[str, str] | None = None
 
     def describe_clusters(self, request: dict[str, Any]) -> dict[str, Any]:
         """Clusters without a default strategy, as they are created."""
@@ -114,16 +132,18 @@ class Ecs(Operations):
             )
         if self.no_capacity:
             return {"tasks": [], "failures": [{"arn": "a", "reason": self.no_capacity}]}
-        task = Task(request, self.instead)
+        task = Task(request, self.instead, self.env)
         task.provisioned = self.hosts
         self.tasks[task.arn] = task
         return {"tasks": [{**task.described(), "lastStatus": "PROVISIONING"}], "failures": []}
 
     def describe_tasks(self, request: dict[str, Any]) -> dict[str, Any]:
-        known = [self.tasks[arn] for arn in request["tasks"] if arn in self.tasks]
+        """By ARN, or by its last part."""
+        by_name = {name: task for arn, task in self.tasks.items() for name in (arn, arn.rpartition("/")[2])}
+        known = [by_name[name] for name in request["tasks"] if name in by_name]
         for task in known:
             self.watching(task)
-        missing = [arn for arn in request["tasks"] if arn not in self.tasks]
+        missing = [name for name in request["tasks"] if name not in by_name]
         failures = [{"arn": arn, "reason": "MISSING"} for arn in missing]
         return {"tasks": [task.described() for task in known], "failures": failures}
 

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 import yaml
 
-from benchmarks import MEASURES
+from benchmarks import MEASURES, lost
 from benchmarks.parse import LAUNCHING, VARIANTS
 from benchmarks.recovery import AIRFLOW_DEFAULTS, CASES, GRACEFUL, MACHINE, OURS, PROCESS, Play, _section
 from benchmarks.recovery import VARIANTS as SIDES
@@ -76,3 +76,19 @@ def test_every_case_tells_what_it_cost_each_side() -> None:
     outcomes = _section(plays()).tables[1]
     assert len(outcomes.rows) == sum(len(case.variants) for case in CASES)
     assert {row[1] for row in outcomes.rows} == {side.title for side in SIDES}
+
+
+def test_a_lost_machine_is_told_for_every_executor() -> None:
+    """Against plain Airflow, or where that takes longest, against the one that retries at once."""
+    told = [
+        lost.Play(place, side, None, wait=20.0 if side is OURS else 300.0, reason="gone")  # type: ignore[arg-type]
+        for place, sides in lost.PLAYED.items()
+        for side in sides
+    ]
+    times, reasons = lost._tables(told)
+    assert [row[1:] for row in times.rows] == [
+        ["300.0", "300.0", "20.0", "15 x"],
+        ["300.0", "300.0", "20.0", "15 x"],
+        ["-", "300.0", "20.0", "15 x"],
+    ]
+    assert [row[1] for row in reasons.rows] == ["gone"] * 3
