@@ -44,7 +44,7 @@ FATES = st.builds(
     at=seconds(60) | st.just(190.0),
     then=st.none() | st.sampled_from(WHATS),
     after=seconds(5),
-    takes=seconds(30),
+    takes=st.sampled_from((1.0, 29.0)) | seconds(30),
     code=st.sampled_from((0, 1, 137, 143)),
     listed=seconds(2),
     sidecar=st.just(0.0) | seconds(20),
@@ -59,6 +59,7 @@ FAULTS = st.lists(
     )
     | st.builds(Fault, call=st.sampled_from(("list", "create", "patch")), status=st.just(404), at=st.just(0.0),
                 length=st.sampled_from((1.0, 500.0))),
+    min_size=1,
     max_size=2,
 ).map(tuple)  # fmt: skip
 """A 404 is an answer, and would be a lie about what can be read."""
@@ -70,8 +71,8 @@ SCRIPTS = st.builds(
     killed=perhaps(25),
     orphaned=perhaps(40),
     resumes=seconds(5),
-    pause=seconds(5) | seconds(60),
-    faults=st.just(()) | FAULTS,
+    pause=st.sampled_from((0.0, 3.0)) | seconds(60),
+    faults=st.sampled_from((False, False, True)).flatmap(lambda fails: FAULTS if fails else st.just(())),
 )
 ARGUMENTS = st.fixed_dictionaries(
     {
