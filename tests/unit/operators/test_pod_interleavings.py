@@ -45,8 +45,8 @@ FATES = st.builds(
     then=st.none() | st.sampled_from(WHATS),
     after=seconds(5),
     takes=st.sampled_from((1.0, 29.0)) | seconds(30),
-    code=st.sampled_from((0, 1, 137, 143)),
-    listed=seconds(2),
+    code=st.sampled_from((0, 0, 1, 137, 143)),
+    listed=st.just(2.0) | seconds(2),
     sidecar=st.just(0.0) | seconds(20),
 )
 FAULTS = st.lists(
