@@ -43,8 +43,14 @@ def _prepare_environment() -> None:
 
 _prepare_environment()
 
-# A machine that is busy with something else is no reason for a property to be false.
-hypothesis.settings.register_profile("shared-machine", deadline=None)
+# A machine that is busy with something else is no reason for a property to be false; and what is merged is judged by
+# what has changed, not by luck. The search for more is that of `make chaos`, which sets INTERLEAVINGS.
+hypothesis.settings.register_profile(
+    "shared-machine",
+    deadline=None,
+    derandomize="INTERLEAVINGS" not in os.environ,
+    suppress_health_check=[hypothesis.HealthCheck.too_slow],
+)
 hypothesis.settings.load_profile("shared-machine")
 
 

@@ -28,8 +28,10 @@ from airflow_interruptible.compute.kubernetes import capacity_of_pod
 from airflow_interruptible.core.capacity import CapacityType
 from airflow_interruptible.operators.earlier_pods import EarlierPods, V1Pod
 from airflow_interruptible.operators.pod_spec import known_pod
+from airflow_interruptible.remote import kubernetes_remains as remains
+from airflow_interruptible.remote.answer import moment
 from airflow_interruptible.remote.kubernetes_client import SECONDS, is_gone, plain
-from airflow_interruptible.remote.kubernetes_pod import ended_by_itself, succeeded_too_late
+from airflow_interruptible.remote.kubernetes_pod import ended_by_itself, has_ended, succeeded_too_late
 from airflow_interruptible.settings import get_settings
 from airflow_interruptible.worker.launched_pods import where_is
 from airflow_interruptible.worker.pod_endings import await_end
@@ -46,14 +48,19 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
+_TOO_LATE = (
+    "Pod {} was told to end, and succeeded only after that. An attempt that was interrupted is no success, whatever "
+    "its pod exits with; so it is made again."
+)
+
 
 class PodLauncher(EarlierPods):
     """Stands between :class:`.InterruptibleMixin` and the operator.
 
     ``launched_capacity`` is what the pod of this attempt asked for, None if it was not placed; ``launched`` is where
     the pod is, for the history; ``ended_pod`` is the pod as it was when its container was first seen to have ended by
-    itself; ``seen_pod`` is the pod as it was just before it was given up, ``missed_pod`` whether
-    it was gone by then, and ``seen_evidence`` what that says of its end.
+    itself, ``disrupted_pod`` as it was when it was last seen to end otherwise; ``seen_pod`` is the pod as it was just
+    before it was given up, ``missed_pod`` whether it was gone by then, and ``seen_evidence`` what that says of its end.
     """
 
     interruptible_annotation: Annotation
@@ -64,6 +71,7 @@ class PodLauncher(EarlierPods):
     launched: Mapping[str, str] = {}
     seen_pod: V1Pod | None = None
     ended_pod: V1Pod | None = None
+    disrupted_pod: V1Pod | None = None
     missed_pod = False
     seen_evidence: Evidence | None = None
 
@@ -88,7 +96,7 @@ class PodLauncher(EarlierPods):
 
     def _expect(self) -> None:
         """Learn what is known of the pod; a spot node is waited for no longer than ``spot_timeout``."""
-        self.seen_pod = self.ended_pod = self.seen_evidence = None
+        self.seen_pod = self.ended_pod = self.disrupted_pod = self.seen_evidence = None
         self.missed_pod = False
         if self.interruptible_book is None:
             return
@@ -176,6 +184,22 @@ class PodLauncher(EarlierPods):
         if self.interruptible_book is not None:
             self._see(pod)
 
+    def trigger_reentry(self, context: Context, event: dict[str, Any]) -> Any:
+        """Go on with what the trigger saw; it does not look whether a pod that exited with 0 had been told to end."""
+        result = super().trigger_reentry(context, event)
+        if self.pod is None and self._was_stopped(event["name"], event["namespace"], context):
+            self.missed_pod = True
+            raise AirflowException(_TOO_LATE.format(event["name"]))
+        return result
+
+    def _was_stopped(self, name: str, namespace: str, context: Context) -> bool:
+        try:
+            begun = moment(getattr(context["ti"], "start_date", None))
+            return remains.was_stopped(self.client, name, namespace, self.base_container_name, begun)
+        except Exception:
+            log.warning("Pod %s is gone, and whether it was told to end cannot be asked.", name, exc_info=True)
+            return False
+
     def cleanup(self, pod: V1Pod, remote_pod: V1Pod, xcom_result: Any = None, context: Context | None = None) -> None:
         """Look at the pod while it is there; one that found no spot node must not start later.
 
@@ -190,10 +214,7 @@ class PodLauncher(EarlierPods):
             self._look_at(remote_pod, context)
         super().cleanup(pod, remote_pod, xcom_result, context)
         if remote_pod is not None and not self.interruptible_told and self._succeeded_too_late(remote_pod):
-            raise AirflowException(
-                f"Pod {pod and pod.metadata.name} was told to end, and succeeded only after that. An attempt that was "
-                "interrupted is no success, whatever its pod exits with; so it is made again."
-            )
+            raise AirflowException(_TOO_LATE.format(pod and pod.metadata.name))
 
     def _look_at(self, pod: V1Pod, context: Context) -> None:
         try:
@@ -211,14 +232,17 @@ class PodLauncher(EarlierPods):
 
     @cached_property
     def pod_manager(self) -> Any:
-        """The operator's own, which remembers a pod whose container has ended by itself: it may be gone soon after."""
+        """The operator's own, which remembers what it has read of a pod that ends: it may be gone soon after."""
         manager = super().pod_manager
         read_pod = manager.read_pod
 
         def remembering(pod: V1Pod) -> V1Pod:
             found = read_pod(pod)
-            if self.ended_pod is None and ended_by_itself(plain(found), self.base_container_name):
-                self.ended_pod = found
+            fields = plain(found)
+            if ended_by_itself(fields, self.base_container_name):
+                self.ended_pod = self.ended_pod or found
+            elif has_ended(fields, self.base_container_name):
+                self.disrupted_pod = found
             return found
 
         manager.read_pod = remembering

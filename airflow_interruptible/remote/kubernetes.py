@@ -54,6 +54,8 @@ def _told(failure: Failure) -> Iterator[Answer]:
         if ended_by_itself(read, base):
             yield answer_of(read, capacity, base)
             return
+    before = list(_read_before(failure))
+    yield from before
     held = plain(failure.attribute("seen_pod", "remote_pod", "pod")) or _remembered(failure)
     name, namespace = name_of(held)
     if not name:
@@ -65,11 +67,20 @@ def _told(failure: Failure) -> Iterator[Answer]:
     client = failure.task.client
     pod = ask(client.read_namespaced_pod, name, namespace)
     if pod is None:
-        yield from (answer.on(capacity and capacity.value) for answer in _gone(failure, held))
+        left = () if before else _gone(failure, held)
+        yield from (answer.on(capacity and capacity.value) for answer in left)
     elif _is_ours(pod, held, failure) and (
         has_ended(pod, base) or answer_of(pod, capacity, base).cause is not Cause.UNKNOWN
     ):
         yield from _and_its_node(client, pod, answer_of(pod, capacity, base))
+
+
+def _read_before(failure: Failure) -> Iterator[Answer]:
+    """What the operator has read of its pod while that was ending. By now it may be gone, or the API away."""
+    base, capacity = failure.attribute("base_container_name"), failure.attribute("launched_capacity")
+    answer = answer_of(plain(failure.attribute("disrupted_pod")), capacity, base)
+    if answer.cause is not Cause.UNKNOWN:
+        yield answer
 
 
 def _read_last(failure: Failure) -> Iterator[Any]:

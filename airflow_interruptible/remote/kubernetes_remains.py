@@ -111,6 +111,19 @@ def of_silent_node(client: Any, name: str) -> Answer:
     return Answer("k8s", "node", fields, about=frozenset({("node", name.casefold())}))
 
 
+def was_stopped(client: Any, name: str, namespace: str, container: str, begun: datetime | None) -> bool:
+    """Whether the kubelet has stopped a container of a pod that is gone. It says so only of one that runs.
+
+    :param begun: when the attempt began, None if nobody knows: a pod before it may have had the same name.
+    :raises Exception: whatever the client raises.
+
+    https://github.com/kubernetes/kubernetes/blob/master/pkg/kubelet/kuberuntime/kuberuntime_container.go
+    """
+    said = f"Stopping container {container}"
+    stops = [event for event in _events(client, name, namespace) if event.get("message") == said]
+    return any(begun is None or _at(event) >= begun.replace(microsecond=0) for event in stops)
+
+
 def node_of(client: Any, name: str, namespace: str) -> str | None:
     """The node whose kubelet reported on a pod."""
     return _reporter(_events(client, name, namespace))

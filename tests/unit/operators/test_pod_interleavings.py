@@ -1,197 +1,170 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Whatever happens to pods between attempts, and whichever call the API refuses: no two pods of one task are at work.
+"""Whatever happens to pods, workers, triggerers and calls of the API, at whatever moment: the contract holds.
 
-The real operator on an API that keeps time: a pod that is told to end is at work for as long as it takes, within its
-grace; a request may fail once, or for ever. A 404 is left out: it is an answer, and would be a lie.
+No two pods of one task are at work, none that ends is gone on with, every attempt is charged as the oracle says, the
+last user attempt runs on demand, and no attempt that was interrupted succeeds.
 """
 
 from __future__ import annotations
 
 import os
-from types import SimpleNamespace
 from typing import Any
-from unittest import mock
 
+import pytest
+from airflow.sdk.definitions.retry_policy import RetryAction
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
-from unit.operators.test_pod import (  # noqa: F401 - fixtures
-    LABEL,
-    ON_DEMAND,
-    ApiException,
-    PodGenerator,
-    Worker,
-    _outside_the_task_runner,
-    k8s,
-    model,
-)
-from urllib3.exceptions import ReadTimeoutError
+from unit.operators.pod_api import Api, Fault
+from unit.operators.pod_attempts import Attempt, Script, Task, on_the_clock_of
+from unit.operators.pod_oracle import Oracle, first_of, found_no_room
+from unit.operators.pod_world import NEVER, Fate
+from unit.operators.test_pod import _outside_the_task_runner  # noqa: F401 - a fixture
 
-from airflow_interruptible.core.cause import Cause
-from airflow_interruptible.operators.earlier_pods import EarlierPodError
+from airflow_interruptible.core.cause import Cause, Charge
 from airflow_interruptible.worker.attempt import RetriesExhausted
 
-EXAMPLES = int(os.environ.get("INTERLEAVINGS", "12"))
+EXAMPLES = int(os.environ.get("INTERLEAVINGS", "25"))
 """How many are tried; ``INTERLEAVINGS=5000`` for a night."""
 
-GRACE = 30.0
-FATES = ("lives", "deleted", "disrupted", "evicted", "failed", "told and exits 0", "node gone", "checked and lives")
-FAULTS = st.lists(
-    st.tuples(st.sampled_from(["list", "read", "patch", "delete", "create", "node"]), st.sampled_from([
-        403, 409, 410, 429, 500, "hang"]), st.sampled_from([1, 2, 99])), max_size=3
-)  # fmt: skip
-ATTEMPTS = st.lists(
-    st.tuples(
-        st.sampled_from(FATES),
-        st.floats(0.0, GRACE),  # how long it takes to end, once it is told
-        st.floats(0.0, 60.0),  # how long after that the next attempt begins
-        st.sampled_from([Cause.SPOT_INTERRUPTION, Cause.APPLICATION, Cause.INFRASTRUCTURE, Cause.NO_CAPACITY]),
-        FAULTS,
-    ),
-    min_size=2,
-    max_size=5,
+WHATS = ("exit", "oom", "success", "drain", "preempt", "shutdown", "abrupt", "pressure", "person")
+
+
+def seconds(most: int) -> st.SearchStrategy[float]:
+    return st.integers(0, most * 10).map(lambda tenths: tenths / 10)
+
+
+def perhaps(most: int) -> st.SearchStrategy[float]:
+    """A moment, in one case out of three."""
+    return st.sampled_from((False, False, True)).flatmap(lambda does: seconds(most) if does else st.just(NEVER))
+
+
+FATES = st.builds(
+    Fate,
+    first=st.sampled_from((*WHATS, "no room")),
+    at=seconds(60) | st.just(190.0),
+    then=st.none() | st.sampled_from(WHATS),
+    after=seconds(5),
+    takes=st.sampled_from((1.0, 29.0)) | seconds(30),
+    code=st.sampled_from((0, 0, 1, 137, 143)),
+    listed=st.just(2.0) | seconds(2),
+    sidecar=st.just(0.0) | seconds(20),
 )
+FAULTS = st.lists(
+    st.builds(
+        Fault,
+        call=st.sampled_from(("list", "read", "patch", "delete", "create", "node", "events", "create answer")),
+        status=st.sampled_from((403, 409, 410, 429, 500, "hang")),
+        at=seconds(40),
+        length=st.sampled_from((1.0, 10.0, 500.0)),
+    )
+    | st.builds(Fault, call=st.sampled_from(("list", "create", "patch")), status=st.just(404), at=st.just(0.0),
+                length=st.sampled_from((1.0, 500.0))),
+    min_size=1,
+    max_size=2,
+).map(tuple)  # fmt: skip
+"""A 404 is an answer, and would be a lie about what can be read."""
+
+SCRIPTS = st.builds(
+    Script,
+    fate=FATES,
+    told=perhaps(40),
+    killed=perhaps(25),
+    orphaned=perhaps(40),
+    resumes=seconds(5),
+    pause=st.sampled_from((0.0, 3.0)) | seconds(60),
+    faults=st.sampled_from((False, False, True)).flatmap(lambda fails: FAULTS if fails else st.just(())),
+)
+ARGUMENTS = st.fixed_dictionaries(
+    {
+        "durable": st.sampled_from((True, True, False)),
+        "deferrable": st.booleans(),
+        "get_logs": st.just(False),
+        "on_finish_action": st.sampled_from(("delete_pod", "keep_pod")),
+        "retries": st.sampled_from((0, 1, 1, 2)),
+        "system_retries": st.sampled_from((0, 0, 1, 3)),
+    }
+)
+FIXED = {"kubernetes_conn_id": None, "log_events_on_startup": False, "log_pod_spec_on_failure": False}
 
 
-class Cluster:
-    """Pods, and a clock that waiting alone advances."""
-
-    def __init__(self) -> None:
-        self.now = 0.0
-        self.pods: dict[str, Any] = {}
-        self.ends: dict[str, float] = {}
-        self.takes: dict[str, float] = {}
-        self.dead_nodes: set[str] = set()
-        self.faults: dict[str, list[Any]] = {}
-        self.beside: list[tuple[str, str]] = []
-        self.api_client = SimpleNamespace(sanitize_for_serialization=PodGenerator.serialize_pod)
-
-    def sleep(self, seconds: float) -> None:
-        self.now += seconds
-
-    def at_work(self, name: str) -> bool:
-        pod = self.pods[name]
-        over = pod.status.phase in ("Failed", "Succeeded") or pod.spec.node_name in self.dead_nodes
-        return not over and self.now < self.ends.get(name, float("inf"))
-
-    def tell(self, name: str) -> None:
-        """Have a pod end: it takes its time, and is gone then."""
-        metadata = self.pods[name].metadata
-        if metadata.deletion_timestamp is None:
-            metadata.deletion_timestamp, metadata.deletion_grace_period_seconds = "t", GRACE
-            self.ends.setdefault(name, self.now + self.takes.get(name, GRACE))
-
-    def _answers(self, call: str) -> None:
-        for name in [name for name, at in self.ends.items() if self.now >= at]:
-            self.pods.pop(name, None)
-        left = self.faults.get(call)
-        if left and left[1]:
-            left[1] -= 1
-            if left[0] == "hang":
-                raise ReadTimeoutError(None, "", "it hangs")  # type: ignore[arg-type]
-            raise ApiException(status=left[0])
-
-    def list_namespaced_pod(self, *_: Any, **__: Any) -> Any:
-        self._answers("list")
-        return SimpleNamespace(items=list(self.pods.values()))
-
-    def read_namespaced_pod(self, name: str, *_: Any, **__: Any) -> Any:
-        self._answers("read")
-        if name not in self.pods:
-            raise ApiException(status=404)
-        return self.pods[name]
-
-    def patch_namespaced_pod(self, name: str, *_: Any, body: Any, **__: Any) -> None:
-        self._answers("patch")
-        self.pods[name].metadata.labels.update(body["metadata"]["labels"])
-
-    def delete_namespaced_pod(self, name: str, *_: Any, **__: Any) -> None:
-        self._answers("delete")
-        if name not in self.pods:
-            raise ApiException(status=404)
-        self.tell(name)
-
-    def read_node(self, name: str, **_: Any) -> Any:
-        self._answers("node")
-        if name in self.dead_nodes:
-            raise ApiException(status=404)
-        return k8s.V1Node(metadata=k8s.V1ObjectMeta(labels={}))
-
-    def create_namespaced_pod(self, body: Any, *_: Any, **__: Any) -> Any:
-        self._answers("create")
-        made = model(body) if isinstance(body, dict) else body
-        name = made.metadata.name
-        self.beside += [(name, other) for other in self.pods if self.at_work(other)]
-        made.metadata.uid, made.metadata.creation_timestamp = f"u-{name}", f"{self.now:09.2f}"
-        made.status, made.spec.node_name = k8s.V1PodStatus(phase="Running"), f"node-{name}"
-        self.pods[name] = made
-        return made
-
-    def befall(self, name: str, fate: str, takes: float) -> None:
-        """Let something happen to a pod while nobody looks."""
-        pod = self.pods[name]
-        self.takes[name] = takes
-        if fate in ("deleted", "evicted"):
-            self.tell(name)
-        if fate in ("disrupted", "evicted", "told and exits 0"):
-            pod.status.conditions = [k8s.V1PodCondition(type="DisruptionTarget", status="True", reason="r")]
-        if fate == "failed":
-            pod.status.phase = "Failed"
-        if fate == "told and exits 0":
-            pod.status.phase = "Succeeded"
-        if fate == "node gone":
-            self.dead_nodes.add(pod.spec.node_name)
-        if fate == "checked and lives":
-            pod.metadata.labels["already_checked"] = "True"
+@pytest.fixture(autouse=True)
+def _nothing_is_listened_to(configure: Any) -> None:
+    configure(notices="False")
 
 
-def begin(worker: Worker) -> Any:
-    """Begin inside ``execute``, where the capacity of the attempt is known; None if it refuses to."""
-    request = worker.task.build_pod_request_obj(worker.context)
-    try:
-        return worker.task.get_or_create_pod(request, worker.context)
-    except (ApiException, ReadTimeoutError, EarlierPodError):
-        return None
-
-
-def attempt(worker: Worker) -> Any:
-    """Make an attempt, as far as to the pod that it has."""
-    with mock.patch.object(worker.task.made_from, "execute", side_effect=lambda *_: begin(worker)):
-        return worker.task.execute(worker.context)
-
-
-@given(attempts=ATTEMPTS, durable=st.booleans(), user_retries=st.integers(0, 3))
+@given(arguments=ARGUMENTS, scripts=st.lists(SCRIPTS, min_size=6, max_size=6))
 @settings(
     max_examples=EXAMPLES,
     deadline=None,
     phases=(Phase.reuse, Phase.generate, Phase.shrink),  # to explain a failure costs more than all the rest
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
-def test_no_two_pods_of_one_task_are_at_work(bench: Any, attempts: Any, durable: bool, user_retries: int) -> None:
-    cluster, causes = Cluster(), []
-    clock = {"latest": float("inf"), "clock": lambda: cluster.now, "sleep": cluster.sleep}
-    with (
-        mock.patch("airflow_interruptible.worker.pod_endings.await_end.__kwdefaults__", clock),
-        mock.patch("airflow_interruptible.remote.kubernetes_client.time.sleep", cluster.sleep),
-        mock.patch("tenacity.nap.time.sleep", cluster.sleep),
-    ):
-        for fate, takes, pause, cause, faults in attempts:
-            worker = Worker(bench, cluster, durable=durable, retries=user_retries)  # type: ignore[arg-type]
-            cluster.faults = {call: [status, times] for call, status, times in faults}
-            worker.after(*causes)
-            try:
-                pod = attempt(worker)
-            except RetriesExhausted:
+def test_the_contract_holds_at_whatever_moment(arguments: dict[str, Any], scripts: list[Script]) -> None:
+    world = Api()
+    run = Run(Oracle(arguments["retries"], arguments["system_retries"]))
+    task = Task(world, {**FIXED, **arguments})
+    with on_the_clock_of(world):
+        for number, script in enumerate(scripts, start=1):
+            attempt = Attempt(task, number, script)
+            run.expect(script)
+            attempt.run()
+            if not run.goes_on_after(attempt):
                 return
-            assert not cluster.beside, "a pod was launched beside one that was at work"
-            budget = worker.task.interruptible_annotation.budget
-            history = worker.bench.ledger.history(budget, True, before=len(causes) + 1)
-            if pod is not None:
-                name = pod.metadata.name
-                assert cluster.pods[name].metadata.deletion_timestamp is None, "no attach to what ends"
-                if history.next_is_last:
-                    assert cluster.pods[name].metadata.labels[LABEL] == ON_DEMAND.value
-                if name in cluster.pods:
-                    cluster.faults = {}
-                    cluster.befall(name, fate, takes)
-            cluster.sleep(pause)
-            causes.append(cause)
+            world.sleep(script.pause)
+
+
+class Run:
+    """The attempts of one task instance, held against the oracle."""
+
+    def __init__(self, oracle: Oracle) -> None:
+        self.oracle = oracle
+        self.silent: Attempt | None = None
+        self.expected: set[Charge] = set()
+
+    def expect(self, script: Script) -> None:
+        """Another attempt is about to begin, and to judge the one before if nobody reported that."""
+        if self.silent is not None:
+            blind = any(fault.at < 30 for fault in script.faults)
+            self.expected = self.oracle.charges_of_silence(self.silent, blind=blind)
+
+    def goes_on_after(self, attempt: Attempt) -> bool:
+        """Hold an attempt against the oracle; return whether another may follow."""
+        assert not attempt.world.beside, "a pod was launched beside one that was at work"
+        if self.silent is not None:
+            self._count(attempt.worker.bench.ledger.records[self.silent.number].charge, self.expected, self.silent)
+            self.silent = None
+        if isinstance(attempt.error, RetriesExhausted):
+            assert self.oracle.over
+            return False
+        self._is_where_it_belongs(attempt)
+        if attempt.how == "success":
+            assert first_of(attempt) == "success", f"no attempt that was interrupted succeeds: {attempt}"
+            return False
+        if "silent" in attempt.how:
+            self.silent = attempt
+            return self.oracle.attempts < self.oracle.user_retries + self.oracle.system_retries
+        decision = attempt.judged()
+        expected = self.oracle.charges(attempt)
+        self._count(attempt.record.charge, expected, attempt)
+        assert (decision.action is RetryAction.FAIL) is self.oracle.over
+        return not self.oracle.over
+
+    def _count(self, charge: Charge, expected: set[Charge], attempt: Attempt) -> None:
+        assert charge in expected, f"{attempt} was charged to {charge}"
+        no_room = found_no_room(attempt) and attempt.how == "raised"
+        if attempt.world.failed:  # perhaps it failed of that
+            no_room = no_room and attempt.record.cause is Cause.NO_CAPACITY
+        self.oracle.count(charge, no_room=no_room)
+
+    def _is_where_it_belongs(self, attempt: Attempt) -> None:
+        life = attempt.life
+        if life is None:
+            return
+        before = [what for at, what in life.marks if at < attempt.begun]
+        if life.created >= attempt.begun:
+            assert life.capacity == self.oracle.due, f"{attempt}: {self.oracle.due} was due"
+        elif before[:1] != ["success"]:
+            assert set(before) <= {"abrupt"}, f"no attach to what ends: {attempt}"  # which nobody can know of in time
+            assert life.capacity == "on-demand" or not self.oracle.last, f"spot on the last one: {attempt}"
+        if attempt.wrote_its_pod:
+            assert attempt.record.capacity.value == life.capacity
