@@ -37,7 +37,7 @@ def airflow_s() -> Iterator[Callable[[int, Any], None]]:
 
     def handler(_signum: int, _frame: Any) -> None: ...
 
-    before = signal.getsignal(SIGINT)
+    before = signal.signal(SIGINT, signal.default_int_handler)  # a shell's background jobs ignore it
     previous = signal.signal(SIGTERM, handler)
     yield handler
     stopping.signal.signal(SIGTERM, previous)
