@@ -26,7 +26,7 @@ from aws_api.ecs import Ecs
 from aws_api.server import AwsApi, environment_of
 from kubernetes_api import KubernetesCluster, Settings
 from kubernetes_api.settings import image_environment
-from kubernetes_api.stack import connection, executor_section
+from kubernetes_api.stack import WORKER_CONTAINER, connection, executor_section
 from redis_broker import redis_broker
 
 if TYPE_CHECKING:
@@ -47,16 +47,7 @@ _POD = {
     "metadata": {"name": "replaced", "namespace": _NAMESPACE},
     "spec": {
         "restartPolicy": "Never",
-        "containers": [
-            {
-                "name": "base",
-                "image": "airflow:test",
-                "env": [
-                    {"name": "KUBERNETES_SERVICE_HOST", "value": "set in every pod"},
-                    {"name": "NODE_NAME", "valueFrom": {"fieldRef": {"fieldPath": "spec.nodeName"}}},
-                ],
-            }
-        ],
+        "containers": [WORKER_CONTAINER],
     },
 }
 

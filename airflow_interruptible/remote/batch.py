@@ -39,7 +39,7 @@ def look(past: Past) -> Iterator[Answer]:
     job = _job(client, past.where["batch_job"])
     tries, ours = each(job, "attempts"), past.where.get("batch_attempt", "")
     if ours.isdecimal() and 0 < int(ours) <= len(tries):
-        fields = _try(tries[int(ours) - 1])
+        fields = end_of_try(tries[int(ours) - 1])
     elif job.get("status") in _ENDED:
         fields = end_of(job)
     else:
@@ -54,11 +54,12 @@ def _job(client: Any, name: str) -> Mapping[str, Any]:
 
 def end_of(job: Mapping[str, Any]) -> dict[str, Any]:
     """Return what a job that DescribeJobs describes says of its end."""
-    tries = [_try(one) for one in each(job, "attempts")]
-    return {**pick(job, "status", "isCancelled", "isTerminated"), **_try(job), "attempts": tries}
+    tries = [end_of_try(one) for one in each(job, "attempts")]
+    return {**pick(job, "status", "isCancelled", "isTerminated"), **end_of_try(job), "attempts": tries}
 
 
-def _try(one: Mapping[str, Any]) -> dict[str, Any]:
+def end_of_try(one: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what a job, or one of its attempts, says of the end of its container."""
     return {**pick(one, "statusReason"), "container": pick(inside(one, "container"), "exitCode", "reason")}
 
 

@@ -47,7 +47,7 @@ SURFACE = Surface(
 
 DOCS = "https://cloud.google.com/batch/docs"
 CROMWELL = "https://github.com/broadinstitute/cromwell/blob/develop/supportedBackends/google/batch/src/main/scala/cromwell/backend/google/batch/models/RunStatus.scala"
-"""Which words Google's documentation and Cromwell use for the codes."""
+"""The words that Cromwell reads as these codes."""
 EXIT_CODES = f"{DOCS}/troubleshooting#reserved-exit-codes"
 
 rule = Table("gcpbatch", ("gcpbatch",), EXIT_CODES)

@@ -11,6 +11,16 @@ if TYPE_CHECKING:
 
     from kubernetes_api.handle import KubernetesCluster
 
+WORKER_CONTAINER: dict[str, Any] = {
+    "name": "base",
+    "image": "airflow:test",
+    "env": [
+        {"name": "KUBERNETES_SERVICE_HOST", "value": "set in every pod"},
+        {"name": "NODE_NAME", "valueFrom": {"fieldRef": {"fieldPath": "spec.nodeName"}}},
+    ],
+}
+"""The container of a pod template, in which a worker of Airflow runs and knows its node."""
+
 
 def connection(cluster: KubernetesCluster) -> dict[str, str]:
     """Return the variable that holds the connection which operators and hooks use unless told otherwise."""

@@ -12,7 +12,8 @@ from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Any
 
 from airflow_interruptible.remote import aws
-from airflow_interruptible.remote.answer import Answer, each, inside, pick
+from airflow_interruptible.remote.answer import Answer, each, pick
+from airflow_interruptible.remote.batch import end_of_try
 from airflow_interruptible.remote.presence import Life, Proof, Token, chunks, may_be_of, named_by
 
 if TYPE_CHECKING:
@@ -50,9 +51,5 @@ def _end(job: Mapping[str, Any], life: Life) -> dict[str, Any]:
     """What Batch says of the end of our container, nothing if it may be at work."""
     tries, ours = each(job, "attempts"), life.where.get("batch_attempt", "")
     if ours.isdecimal() and 0 < int(ours) <= len(tries):
-        return _told(tries[int(ours) - 1])
-    return {**pick(job, "status"), **_told(job)} if job.get("status") in _ENDED else {}
-
-
-def _told(one: Mapping[str, Any]) -> dict[str, Any]:
-    return {**pick(one, "statusReason"), "container": pick(inside(one, "container"), "exitCode", "reason")}
+        return end_of_try(tries[int(ours) - 1])
+    return {**pick(job, "status"), **end_of_try(job)} if job.get("status") in _ENDED else {}

@@ -11,7 +11,8 @@ import re
 from typing import TYPE_CHECKING
 
 from airflow_interruptible.remote import aws
-from airflow_interruptible.remote.answer import Answer, each, moment, pick
+from airflow_interruptible.remote.answer import Answer, each, moment
+from airflow_interruptible.remote.ecs import end_of
 from airflow_interruptible.remote.presence import Life, Proof, Token, chunks, may_be_of, named_by
 
 if TYPE_CHECKING:
@@ -40,14 +41,11 @@ def gone(lives: Mapping[Token, Life]) -> Iterator[tuple[Token, Proof]]:
             if task.get("lastStatus") != _STOPPED or name not in tokens:
                 continue
             if may_be_of(lives[tokens[name]], moment(task.get("createdAt"))):
-                yield tokens[name], Proof(f"its ECS task {name}", _answer(task).classified())
+                yield (
+                    tokens[name],
+                    Proof(f"its ECS task {name}", Answer("ecs", "DescribeTasks", end_of(task)).classified()),
+                )
 
 
 def _id(name: str) -> str:
     return name.rpartition("/")[2]
-
-
-def _answer(task: Mapping[str, object]) -> Answer:
-    fields = pick(task, "stopCode", "stoppedReason", "launchType", "capacityProviderName")
-    containers = [pick(one, "exitCode", "reason") for one in each(task, "containers")]
-    return Answer("ecs", "DescribeTasks", {**fields, "containers": containers})

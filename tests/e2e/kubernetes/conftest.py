@@ -14,7 +14,7 @@ import pytest
 from e2e.kubernetes.scenes import SCENES
 from e2e.kubernetes.stage import DEMAND, NAMESPACE, SPOT, Played, Stage, Witness
 from kubernetes_api import KubernetesCluster, Settings
-from kubernetes_api.stack import connection, executor_section
+from kubernetes_api.stack import WORKER_CONTAINER, connection, executor_section
 from postgres import postgres
 
 from airflow_interruptible.testing import SpotLab
@@ -31,16 +31,7 @@ POD_TEMPLATE = {
     "spec": {
         "restartPolicy": "Never",
         "tolerations": [PROBE],
-        "containers": [
-            {
-                "name": "base",
-                "image": "airflow:test",
-                "env": [
-                    {"name": "KUBERNETES_SERVICE_HOST", "value": "set in every pod"},
-                    {"name": "NODE_NAME", "valueFrom": {"fieldRef": {"fieldPath": "spec.nodeName"}}},
-                ],
-            }
-        ],
+        "containers": [WORKER_CONTAINER],
     },
 }
 

@@ -3,10 +3,11 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta, timezone
+from datetime import timedelta
 from typing import Any
 
 import pytest
+from unit.remote.presence.conftest import BEGUN
 
 from airflow_interruptible.core.cause import Cause
 from airflow_interruptible.remote.presence import batch, ec2, ecs
@@ -88,7 +89,6 @@ def test_a_stopped_task_of_the_ecs_executor(
 
 
 OWN = "0123456789abcdef0123456789abcdef"
-BEGUN = datetime(2026, 1, 1, 12, tzinfo=timezone.utc)  # as the fixture has it
 LATER = BEGUN + timedelta(seconds=40)
 
 
